@@ -1,0 +1,119 @@
+#ifndef WEIR_LIMITER_OPERATIONS_HPP
+#define WEIR_LIMITER_OPERATIONS_HPP
+
+/// What every limiter offers: the functions that `rate_limiter` and `basic_rate_limiter` share.
+
+#include <weir/clock.hpp>
+#include <weir/decision.hpp>
+#include <weir/error.hpp>
+#include <weir/key.hpp>
+#include <weir/quota/step.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+namespace weir {
+
+namespace detail {
+
+/// The answer to arguments that make no sense.
+[[nodiscard]] constexpr decision invalid_decision(std::int64_t limit) noexcept {
+    decision answer;
+    answer.reason = reason::invalid;
+    answer.decided_by = decider::local;
+    answer.limit = limit;
+    answer.retry_after = never;
+    return answer;
+}
+
+} // namespace detail
+
+/// The operations of a limiter on one key, as documented here, over four primitives of `Derived`.
+///
+/// A key is any bytes, or an integer by its text. None of these throws, except `give_back` and
+/// `forget`, which change something without an answer to look at and have overloads that report
+/// instead. A limiter is a handle: its functions are const, and a copy is the same limiter.
+///
+/// Concurrency: everything may be called from many threads at once. In memory, a key that is known
+/// takes no lock; a key that is new takes a short lock on two cache lines. On other backends a call
+/// blocks as long as the backend does.
+template<class Derived>
+class limiter_operations {
+public:
+    /// Takes `cost` permits of `key` if all are there; otherwise takes nothing.
+    ///
+    /// @param cost  permits, cost >= 0; 0 looks and takes nothing; a negative cost is
+    ///              `reason::invalid`; one above the limit is `reason::impossible`
+    [[nodiscard]] decision allow(key_view key, std::int64_t cost = 1) const {
+        return self().take(key.bytes(), cost);
+    }
+
+    /// The same at `now`, the caller's own reading of the backend's clock, so that several checks
+    /// can share one reading. Readings before 1970 count as 1970, after 2116 as 2116.
+    [[nodiscard]] decision allow(key_view key, std::int64_t cost, time_point now) const {
+        constexpr time_point first{};
+        constexpr time_point last{std::chrono::nanoseconds{std::int64_t{1} << 62}};
+        return self().take(key.bytes(), cost, std::clamp(now, first, last));
+    }
+
+    /// The same under a quota of this call's own, of the limiter's algorithm: per-customer limits
+    /// that live in a database. Calls with different limits spend from one count; calls with
+    /// different windows from separate ones. A quota out of range is `reason::invalid`.
+    template<quota Quota>
+    [[nodiscard]] decision allow(key_view key, const Quota& quota, std::int64_t cost = 1) const {
+        return self().take(key.bytes(), quota, cost);
+    }
+
+    /// What `allow(key, cost)` would answer now, but takes nothing and creates nothing; `remaining`
+    /// and `reset_after` are those of the key as it is.
+    [[nodiscard]] decision peek(key_view key, std::int64_t cost = 1) const {
+        return self().look(key.bytes(), cost);
+    }
+
+    /// Returns permits that were taken and turned out not to be needed: at most what is in use,
+    /// never above the limit, never creating a key. Late returns, after the window, do nothing.
+    ///
+    /// @param cost  cost >= 0; otherwise std::errc::invalid_argument
+    void give_back(key_view key, std::int64_t cost, std::error_code& ec) const {
+        if (cost < 0) {
+            ec = std::make_error_code(std::errc::invalid_argument);
+            return;
+        }
+        self().return_permits(key.bytes(), cost, ec);
+    }
+
+    /// The same; throws std::system_error where the other reports.
+    void give_back(key_view key, std::int64_t cost = 1) const {
+        std::error_code ec;
+        give_back(key, cost, ec);
+        if (ec) {
+            throw std::system_error{ec, "weir: give_back"};
+        }
+    }
+
+    /// Starts `key` afresh, as one never seen: a pardon.
+    void forget(key_view key, std::error_code& ec) const { self().forget_key(key.bytes(), ec); }
+
+    /// The same; throws std::system_error where the other reports.
+    void forget(key_view key) const {
+        std::error_code ec;
+        forget(key, ec);
+        if (ec) {
+            throw std::system_error{ec, "weir: forget"};
+        }
+    }
+
+protected:
+    limiter_operations() = default;
+
+private:
+    [[nodiscard]] const Derived& self() const noexcept {
+        return static_cast<const Derived&>(*this);
+    }
+};
+
+} // namespace weir
+
+#endif

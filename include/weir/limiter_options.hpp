@@ -1,0 +1,39 @@
+#ifndef WEIR_LIMITER_OPTIONS_HPP
+#define WEIR_LIMITER_OPTIONS_HPP
+
+#include <weir/detail/name.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace weir {
+
+/// What a limiter can be told beside its quota.
+struct limiter_options {
+    /// Limiters of one name on one backend share their counters: 1 to 64 bytes of [A-Za-z0-9._-].
+    /// Empty: on a backend of this process a limiter of its own, which only its copies share; on one
+    /// that processes share, the quota's text, such as `20-60s`.
+    std::string name{};
+
+    /// Starts each key's windows at an offset of its own, drawn from the key, so that clients who
+    /// wait for the reset do not all come back in one instant. The same in every process.
+    bool spread_resets = false;
+
+    /// With `on_failure::local`: how many keys can be counted locally, 1 to 2^32, at about 40 bytes.
+    std::size_t local_counters = 16'384;
+};
+
+namespace detail {
+
+inline void validate(const limiter_options& options) {
+    if (!options.name.empty()) {
+        validate_name("weir::limiter_options: name", options.name);
+    }
+}
+
+} // namespace detail
+
+} // namespace weir
+
+#endif

@@ -1,0 +1,129 @@
+#ifndef WEIR_RATE_LIMITER_HPP
+#define WEIR_RATE_LIMITER_HPP
+
+/// Limiters: `rate_limiter`, and `basic_rate_limiter<Quota, Backend>` for those who count
+/// nanoseconds.
+///
+///     weir::memory_backend memory;
+///     weir::rate_limiter limiter{memory, weir::per_minute(20)};
+///     if (const weir::decision d = limiter.allow("203.0.113.7"); !d) {
+///         reply(weir::http_status(d), d.retry_after);
+///     }
+///
+/// Thread safety: every function may be called from many threads at once. A copy is the same
+/// limiter.
+
+#include <weir/basic_rate_limiter.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace weir {
+
+/// A limiter with any quota on any backend, chosen where it is made: what to hold as a member. Costs
+/// one virtual call more than the `basic_rate_limiter` inside.
+class rate_limiter : public limiter_operations<rate_limiter> {
+public:
+    /// Makes a limiter on a backend that cannot fail.
+    ///
+    /// Throws std::invalid_argument, naming the value and the range, for a quota or options out of
+    /// range, and for a name in use with another algorithm or window.
+    template<counter_backend Backend, quota Quota>
+    rate_limiter(Backend backend, Quota quota, limiter_options options = {})
+        : rate_limiter{basic_rate_limiter<Quota, Backend>{std::move(backend), std::move(quota),
+                                                          std::move(options)}} {}
+
+    /// Makes a limiter on a backend that can fail, and says what then happens.
+    template<counter_backend Backend, quota Quota>
+    rate_limiter(Backend backend, Quota quota, on_failure then, limiter_options options = {})
+        : rate_limiter{basic_rate_limiter<Quota, Backend>{std::move(backend), std::move(quota),
+                                                          then, std::move(options)}} {}
+
+    /// The same limiter as `limiter`, with its types forgotten.
+    template<quota Quota, counter_backend Backend>
+    rate_limiter(basic_rate_limiter<Quota, Backend> limiter)
+        : limiter_{std::make_shared<holder<Quota, Backend>>(std::move(limiter))} {}
+
+private:
+    friend class limiter_operations<rate_limiter>;
+
+    struct interface {
+        interface() = default;
+        interface(const interface&) = delete;
+        interface& operator=(const interface&) = delete;
+        virtual ~interface() = default;
+
+        virtual decision take(std::string_view key, std::int64_t cost) const = 0;
+        virtual decision take(std::string_view key, std::int64_t cost, time_point now) const = 0;
+        virtual decision take(std::string_view key, const void* quota, const void* quota_type,
+                              std::int64_t cost) const = 0;
+        virtual decision look(std::string_view key, std::int64_t cost) const = 0;
+        virtual void return_permits(std::string_view key, std::int64_t cost,
+                                    std::error_code& ec) const = 0;
+        virtual void forget_key(std::string_view key, std::error_code& ec) const = 0;
+    };
+
+    /// Its address tells quota types apart.
+    template<class Quota>
+    static inline char quota_type = 0;
+
+    template<class Quota, class Backend>
+    struct holder final : interface {
+        explicit holder(basic_rate_limiter<Quota, Backend> l) : limiter{std::move(l)} {}
+
+        decision take(std::string_view key, std::int64_t cost) const override {
+            return limiter.take(key, cost);
+        }
+        decision take(std::string_view key, std::int64_t cost, time_point now) const override {
+            return limiter.take(key, cost, now);
+        }
+        decision take(std::string_view key, const void* quota, const void* type,
+                      std::int64_t cost) const override {
+            if (type != &quota_type<Quota>) {
+                return detail::invalid_decision(0);
+            }
+            return limiter.take(key, *static_cast<const Quota*>(quota), cost);
+        }
+        decision look(std::string_view key, std::int64_t cost) const override {
+            return limiter.look(key, cost);
+        }
+        void return_permits(std::string_view key, std::int64_t cost,
+                            std::error_code& ec) const override {
+            limiter.return_permits(key, cost, ec);
+        }
+        void forget_key(std::string_view key, std::error_code& ec) const override {
+            limiter.forget_key(key, ec);
+        }
+
+        basic_rate_limiter<Quota, Backend> limiter;
+    };
+
+    decision take(std::string_view key, std::int64_t cost) const {
+        return limiter_->take(key, cost);
+    }
+    decision take(std::string_view key, std::int64_t cost, time_point now) const {
+        return limiter_->take(key, cost, now);
+    }
+    template<quota Quota>
+    decision take(std::string_view key, const Quota& quota, std::int64_t cost) const {
+        return limiter_->take(key, &quota, &quota_type<Quota>, cost);
+    }
+    decision look(std::string_view key, std::int64_t cost) const {
+        return limiter_->look(key, cost);
+    }
+    void return_permits(std::string_view key, std::int64_t cost, std::error_code& ec) const {
+        limiter_->return_permits(key, cost, ec);
+    }
+    void forget_key(std::string_view key, std::error_code& ec) const {
+        limiter_->forget_key(key, ec);
+    }
+
+    std::shared_ptr<const interface> limiter_;
+};
+
+} // namespace weir
+
+#endif

@@ -1,0 +1,2 @@
+// expect: a sentence no compiler writes
+static_assert(false, "another sentence");

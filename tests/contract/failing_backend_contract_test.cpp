@@ -1,0 +1,28 @@
+// A failing_backend that was not told to fail is a backend like any other.
+
+#include <weir/contract/counters.hpp>
+#include <weir/contract/values.hpp>
+#include <weir/memory.hpp>
+#include <weir/testing.hpp>
+
+#include <chrono>
+
+namespace {
+
+struct failing_backend_under_test {
+    using memory = weir::basic_memory_backend<weir::manual_clock>;
+
+    weir::manual_clock clock;
+
+    weir::failing_backend<memory> make() const {
+        return weir::failing_backend{memory{clock, {.counters = 1'000}}};
+    }
+    void advance(std::chrono::nanoseconds by) const { clock.advance(by); }
+};
+
+[[maybe_unused]] const bool added[] = {
+    weir::contract::add_counter_tests<failing_backend_under_test>("failing_backend_counters"),
+    weir::contract::add_value_tests<failing_backend_under_test>("failing_backend_values"),
+};
+
+} // namespace

@@ -1,0 +1,5 @@
+// What README's fragments take as known.
+#include <weir/weir.hpp>
+
+#include <chrono>
+#include <string>
