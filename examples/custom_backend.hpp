@@ -53,6 +53,15 @@ public:
         return state_->entries.erase(std::string{key}) != 0 && live;
     }
 
+    // So that caches opened apart under one name share what weir keeps for a store without leases.
+    std::shared_ptr<void> hosted(std::shared_ptr<void> (*make)()) {
+        const std::lock_guard lock{state_->mutex};
+        if (state_->guest == nullptr) {
+            state_->guest = make();
+        }
+        return state_->guest;
+    }
+
 private:
     struct entry {
         weir::value_ref<V> value; // null: a cached nothing
@@ -62,6 +71,7 @@ private:
     struct state {
         std::mutex mutex;
         std::unordered_map<std::string, entry> entries;
+        std::shared_ptr<void> guest;
     };
 
     const entry* find(std::string_view key, weir::time_point now) const {

@@ -2,6 +2,7 @@
 // a reader who begins after that call returned. Threads race, record what they saw, and a checker
 // reads the history afterwards.
 
+#include "../examples/custom_backend.hpp"
 #include "support/invalidation_history.hpp"
 
 #include <weir/cache.hpp>
@@ -149,6 +150,19 @@ TEST_P(no_stale_store, in_memory_no_read_sees_a_value_older_than_the_last_invali
     EXPECT_GT(stats.hits, 0U);
     EXPECT_GT(stats.not_stored, 0U) << "no invalidation overtook a computation";
 }
+
+class no_stale_store_without_leases : public testing::TestWithParam<way> {};
+
+TEST_P(no_stale_store_without_leases, no_read_sees_a_value_older_than_the_last_invalidation) {
+    const map_backend<> backend;
+    const weir::cache<std::uint64_t> versions{backend, "versions", {.ttl = 1h}};
+    EXPECT_FALSE(first_stale_read(race(versions, GetParam())));
+    EXPECT_GT(versions.stats().not_stored, 0U) << "no invalidation overtook a computation";
+}
+
+INSTANTIATE_TEST_SUITE_P(every_way, no_stale_store_without_leases,
+                         testing::Values(way::invalidate, way::put),
+                         [](const auto& suite) { return name_of(suite.param); });
 
 INSTANTIATE_TEST_SUITE_P(every_way, no_stale_store,
                          testing::Values(way::invalidate, way::matching, way::clear, way::put,

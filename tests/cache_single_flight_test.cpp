@@ -162,6 +162,37 @@ TEST_F(single_flight, an_invalidation_detaches_the_flight_but_answers_those_who_
     EXPECT_EQ(*texts.get("k"), "new");
 }
 
+TEST_F(single_flight, whatever_changes_a_key_detaches_its_flight) {
+    // Afterwards nothing is in the store, so a caller who joined would be answered by the old flight,
+    // which waits for that caller.
+    const auto later_caller_after = [&](auto change) {
+        std::latch running{1};
+        std::latch answered{1};
+        const std::jthread owner{[&] {
+            static_cast<void>(texts.get_or_compute("k", [&] {
+                running.count_down();
+                while (!answered.try_wait() && texts.stats().waits == 0) {
+                    std::this_thread::yield();
+                }
+                return std::string{"old"};
+            }));
+        }};
+        running.wait();
+        change();
+        const std::string later = *texts.get_or_compute("k", [] {
+            return weir::expiring<std::string>{"new", 0s};
+        });
+        answered.count_down();
+        return later;
+    };
+    const auto brief = [&] { clock.advance(1h); };
+    EXPECT_EQ(later_caller_after([&] { texts.invalidate("k"); }), "new");
+    EXPECT_EQ(later_caller_after([&] { texts.invalidate_matching("k*"); }), "new");
+    EXPECT_EQ(later_caller_after([&] { texts.clear(); }), "new");
+    EXPECT_EQ(later_caller_after([&] { texts.put("k", "v", 1ms), brief(); }), "new");
+    EXPECT_EQ(later_caller_after([&] { texts.add("k", "v", 1ms), brief(); }), "new");
+}
+
 TEST_F(single_flight, caches_opened_apart_under_one_name_compute_once) {
     const weir::cache<std::string> same{memory, "texts", {.ttl = 1min}};
     std::atomic<int> calls{0};

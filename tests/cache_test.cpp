@@ -202,6 +202,21 @@ TYPED_TEST(each_cache, an_expiring_result_chooses_its_time_to_live) {
     EXPECT_FALSE(texts.get("k"));
 }
 
+TYPED_TEST(each_cache, a_result_may_be_nothing_or_choose_its_time_to_live) {
+    const auto texts = this->make({.ttl = 1min, .negative_ttl = 1s});
+    const auto find = [&](bool there) {
+        return texts.get_or_compute("k", [there]() -> std::optional<weir::expiring<std::string>> {
+            if (!there) {
+                return std::nullopt;
+            }
+            return weir::expiring{std::string{"v"}, 5s};
+        });
+    };
+    EXPECT_EQ(find(false).status(), cache_status::negative);
+    this->clock.advance(1s);
+    EXPECT_EQ(find(true).expires_in(), 5s);
+}
+
 TYPED_TEST(each_cache, an_expiring_result_without_a_time_to_live_is_not_stored) {
     const auto texts = this->make({.ttl = 1min, .grace = 1min});
     texts.put("k", "old");
@@ -467,6 +482,8 @@ TYPED_TEST(each_cache, options_out_of_range_are_refused_with_value_and_range) {
     EXPECT_THAT(message("c", {.ttl = 1s, .grace = -1ns}), HasSubstr("grace is -1ns"));
     EXPECT_THAT(message("c", {.ttl = 1s, .jitter = 2s}), HasSubstr("jitter is 2000000000ns"));
     EXPECT_THAT(message("c", {.ttl = 1s, .negative_ttl = 1ns}), HasSubstr("negative_ttl is 1ns"));
+    EXPECT_THAT(message("c", {.ttl = 1s, .capacity = (std::size_t{1} << 32) + 1}),
+                AllOf(HasSubstr("capacity is 4294967297"), HasSubstr("at most")));
     EXPECT_THAT(message("", {.ttl = 1s}), HasSubstr("1 to 64"));
     EXPECT_THAT(message("a:b", {.ttl = 1s}), HasSubstr("\"a:b\""));
     EXPECT_THAT(message("rl", {.ttl = 1s}), HasSubstr("kept for limiters"));
@@ -508,6 +525,38 @@ TYPED_TEST(each_cache, statistics_count_what_happened) {
     EXPECT_EQ(stats.waits, 0U);
     EXPECT_EQ(stats.backend_errors, 0U);
     EXPECT_EQ(stats.store.entries, 1U);
+}
+
+TEST(cache_with_a_bound_of_bytes, refuses_what_is_too_heavy_and_says_so) {
+    weir::manual_clock clock;
+    const memory_backend memory{clock};
+    const weir::cache<std::string> texts{
+        memory, "texts", {.ttl = 1min, .negative_ttl = 1s, .max_bytes = 10'000}};
+    const std::string heavy(100'000, 'x');
+    // The very first entry of a store is one that is not kept, and has no value.
+    EXPECT_FALSE(texts.get_or_compute(heavy, [] { return std::optional<std::string>{}; }));
+    EXPECT_FALSE(texts.add("k", heavy));
+    const auto answer = texts.get_or_compute("k", [&] { return heavy; });
+    EXPECT_EQ(*answer, heavy);
+    EXPECT_EQ(answer.expires_in(), 0ns);
+    EXPECT_FALSE(texts.get("k"));
+    EXPECT_EQ(texts.stats().not_stored, 2U);
+    texts.put("k", "light");
+    texts.put("k", heavy);
+    EXPECT_FALSE(texts.get("k")) << "the old value must not outlive a newer one";
+}
+
+TEST(cache_of_any_value, a_value_put_during_a_failing_computation_is_a_hit_and_not_stale) {
+    weir::manual_clock clock;
+    const memory_backend memory{clock};
+    const weir::cache<int> numbers{memory, "numbers", {.ttl = 1s}};
+    const auto answer = numbers.get_or_compute("k", [&]() -> int {
+        numbers.put("k", 7);
+        throw std::runtime_error{"down"};
+    });
+    EXPECT_EQ(answer.status(), cache_status::hit);
+    EXPECT_EQ(answer.expires_in(), 1s);
+    EXPECT_EQ(numbers.stats().stale_served, 0U);
 }
 
 TEST(cache_of_any_value, holds_move_only_and_plain_types) {

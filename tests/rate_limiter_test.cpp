@@ -148,7 +148,7 @@ TYPED_TEST(each_limiter, give_back_returns_permits_but_never_more_than_were_take
     EXPECT_EQ(limiter.peek("stranger").remaining, 5);
 }
 
-TYPED_TEST(each_limiter, give_back_after_the_window_does_nothing) {
+TYPED_TEST(each_limiter, give_back_to_a_window_in_which_nothing_is_in_use_does_nothing) {
     const auto limiter = this->make(weir::per_minute(5));
     ASSERT_TRUE(limiter.allow("client", 5));
     this->clock.advance(1min);
@@ -199,6 +199,26 @@ TYPED_TEST(each_limiter, a_quota_of_the_call_with_another_window_counts_apart) {
     EXPECT_FALSE(limiter.allow("client", weir::per_hour(1)));
 }
 
+TYPED_TEST(each_limiter, a_quota_of_the_call_reaches_what_was_taken_under_it) {
+    const auto limiter = this->make(weir::per_minute(1));
+    const weir::fixed_window hourly = weir::per_hour(3);
+    ASSERT_TRUE(limiter.allow("client", hourly, 3));
+    EXPECT_EQ(limiter.peek("client", hourly).remaining, 0);
+    EXPECT_EQ(limiter.peek("client").remaining, 1);
+    limiter.give_back("client", hourly, 2);
+    EXPECT_EQ(limiter.peek("client", hourly).remaining, 2);
+    limiter.forget("client");
+    EXPECT_EQ(limiter.peek("client", hourly).remaining, 2);
+    limiter.forget("client", hourly);
+    EXPECT_EQ(limiter.peek("client", hourly).remaining, 3);
+    std::error_code ec;
+    limiter.give_back("client", weir::per_hour(-1), 1, ec);
+    EXPECT_EQ(ec, std::errc::invalid_argument);
+    limiter.forget("client", weir::per_hour(-1), ec);
+    EXPECT_EQ(ec, std::errc::invalid_argument);
+    EXPECT_EQ(limiter.peek("client", weir::per_hour(-1)).reason, reason::invalid);
+}
+
 TYPED_TEST(each_limiter, an_invalid_quota_of_the_call_is_invalid_and_takes_nothing) {
     const auto limiter = this->make(weir::per_minute(5));
     EXPECT_EQ(limiter.allow("client", weir::per_minute(-1)).reason, reason::invalid);
@@ -231,6 +251,13 @@ TYPED_TEST(each_limiter, keys_are_any_bytes) {
         EXPECT_TRUE(limiter.allow(key));
         EXPECT_FALSE(limiter.allow(key));
     }
+}
+
+TYPED_TEST(each_limiter, a_null_c_string_is_the_empty_key) {
+    const auto limiter = this->make(weir::per_minute(1));
+    const char* const unset = nullptr;
+    EXPECT_TRUE(limiter.allow(unset));
+    EXPECT_FALSE(limiter.allow(""));
 }
 
 TYPED_TEST(each_limiter, an_integer_key_is_its_text) {
@@ -330,6 +357,9 @@ TEST(rate_limiter, refuses_a_quota_of_another_algorithm_as_invalid) {
     const weir::rate_limiter limiter{memory, weir::per_minute(5)};
     const other_window quota{weir::per_minute(9)};
     EXPECT_EQ(limiter.allow("client", quota).reason, reason::invalid);
+    EXPECT_EQ(limiter.peek("client", quota).reason, reason::invalid);
+    EXPECT_THROW(limiter.give_back("client", quota), std::system_error);
+    EXPECT_THROW(limiter.forget("client", quota), std::system_error);
     EXPECT_EQ(limiter.peek("client").remaining, 5);
 }
 
@@ -392,6 +422,23 @@ TEST_F(limiter_on_a_failing_backend, forget_pardons_locally_too) {
     EXPECT_THROW(limiter.forget("client"), std::system_error);
     EXPECT_TRUE(limiter.allow("client"));
 }
+
+TEST_F(limiter_on_a_failing_backend, give_back_returns_locally_too) {
+    const weir::rate_limiter limiter{backend, weir::per_minute(1), weir::on_failure::local};
+    backend.fail_with(weir::errc::unavailable);
+    ASSERT_TRUE(limiter.allow("client"));
+    EXPECT_THROW(limiter.give_back("client"), std::system_error);
+    EXPECT_TRUE(limiter.allow("client"));
+}
+
+template<class L, class C>
+concept takes_cost = requires(const L& limiter, C cost) {
+    limiter.allow("client", cost);
+};
+static_assert(takes_cost<weir::rate_limiter, int>);
+static_assert(takes_cost<weir::rate_limiter, std::int64_t>);
+static_assert(!takes_cost<weir::rate_limiter, double>);
+static_assert(!takes_cost<weir::rate_limiter, float>);
 
 TEST_F(limiter_on_a_failing_backend, changes_report_the_failure) {
     const weir::rate_limiter limiter{backend, weir::per_minute(1), weir::on_failure::allow};

@@ -44,8 +44,8 @@ namespace weir {
 
 namespace detail {
 
-/// What the handles of one cache share beside its entries; with our leases if the store has none.
-template<class Value, bool OurLeases>
+/// What the handles of one cache share beside its entries.
+template<class Value>
 struct cache_core {
     enum counter : std::size_t {
         hits,
@@ -59,10 +59,9 @@ struct cache_core {
         counter_count
     };
 
-    struct nothing {};
-
     flight_table<Value> flights;
-    [[no_unique_address]] std::conditional_t<OurLeases, lease_table, nothing> leases;
+    /// For a store that has no leases of its own.
+    lease_table leases;
     striped_counters<counter_count> counters;
     std::atomic<std::uint64_t> jitter_draws{0};
     const std::uint64_t jitter_seed = random_seed();
@@ -119,7 +118,7 @@ private:
     using raw_store = store_of<Backend, Value>;
     using store_type = detail::leasing_form<raw_store, Value>;
     static constexpr bool our_leases = !leasing_store<raw_store, Value>;
-    using core = detail::cache_core<Value, our_leases>;
+    using core = detail::cache_core<Value>;
     using computation = detail::computation<Value>;
     using outcome = detail::flight_outcome<Value>;
 
@@ -206,15 +205,18 @@ private:
         }
     }
 
-    /// What `operation()` returns; memory that is not there is an error like others.
+    /// What `operation()` returns; what it throws is an error like others.
     template<class Operation>
     static std::invoke_result_t<Operation&> guarded(std::error_code& ec, Operation&& operation) {
         try {
             return operation();
         } catch (const std::bad_alloc&) {
             ec = std::make_error_code(std::errc::not_enough_memory);
-            return {};
+        } catch (...) {
+            // Of a store nothing else comes, but of the user's value_weight or move constructor.
+            ec = make_error_code(errc::unavailable);
         }
+        return {};
     }
 
     template<class F>
@@ -284,9 +286,10 @@ private:
         } catch (...) {
             core_->counters.add(core::failures);
             give_up(key, start.lease);
-            if (cached<Value> stale = stale_entry(key); stale) {
-                core_->counters.add(core::stale_served);
-                return stale;
+            if (cached<Value> kept = kept_entry(key); kept) {
+                core_->counters.add(kept.status() == cache_status::stale ? core::stale_served
+                                                                         : core::hits);
+                return kept;
             }
             throw;
         }
@@ -330,11 +333,15 @@ private:
 
     /// The value of `key` in its grace, asked for anew: since the computation began, it may have been
     /// invalidated.
-    cached<Value> stale_entry(std::string_view key) const {
+    cached<Value> kept_entry(std::string_view key) const {
         std::error_code ec;
-        found<Value> entry = store_.get(key, backend_.now(), ec);
+        const time_point now = backend_.now();
+        found<Value> entry = guarded(ec, [&] { return store_.get(key, now, ec); });
         if (ec || entry.value == nullptr) {
             return {};
+        }
+        if (fresh(entry, now)) {
+            return hit(std::move(entry), now); // written by somebody else meanwhile
         }
         return {std::move(entry.value), cache_status::stale, std::chrono::nanoseconds{0}, {}, true};
     }

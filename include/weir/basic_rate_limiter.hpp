@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -64,7 +65,8 @@ public:
     }
 
     /// Makes a limiter on a backend that can fail, and says what then happens.
-    basic_rate_limiter(Backend backend, Quota quota, on_failure then, limiter_options options = {})
+    template<std::same_as<on_failure> Then> // not from `{}`: the choice must be written down
+    basic_rate_limiter(Backend backend, Quota quota, Then then, limiter_options options = {})
         : backend_{std::move(backend)},
           quota_{std::move(quota)},
           then_{then},
@@ -95,45 +97,87 @@ private:
         return in_process_backend<Backend> ? detail::private_limiter_name() : to_string(quota_);
     }
 
+    // Each primitive twice: under the limiter's own quota, and under one of the call's own.
+
     decision take(std::string_view key, std::int64_t cost) const {
         return run(*space_, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)});
     }
-
     decision take(std::string_view key, std::int64_t cost, time_point now) const {
         return run(*space_, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)}, &now);
     }
-
     decision take(std::string_view key, const Quota& quota, std::int64_t cost) const {
         if (!quota.valid()) {
             return detail::invalid_decision(quota.limit);
         }
-        const take_step<Quota> step{quota, cost, shift_of(key, quota)};
-        if (quota.period() == quota_.period()) {
-            return run(*space_, key, step);
-        }
-        try {
-            return run(detail::make_space(space_->limiter, quota), key, step);
-        } catch (const std::bad_alloc&) {
-            return decide_without_backend(*space_, key, step, nullptr,
-                                          std::make_error_code(std::errc::not_enough_memory));
-        }
+        return run_under(key, take_step<Quota>{quota, cost, shift_of(key, quota)});
     }
 
     decision look(std::string_view key, std::int64_t cost) const {
         return run(*space_, key, peek_step<Quota>{quota_, cost, shift_of(key, quota_)});
     }
+    decision look(std::string_view key, const Quota& quota, std::int64_t cost) const {
+        if (!quota.valid()) {
+            return detail::invalid_decision(quota.limit);
+        }
+        return run_under(key, peek_step<Quota>{quota, cost, shift_of(key, quota)});
+    }
 
     void return_permits(std::string_view key, std::int64_t cost, std::error_code& ec) const {
-        apply(*space_, key, give_back_step<Quota>{quota_, cost, shift_of(key, quota_)}, nullptr,
-              ec);
+        return_permits(key, quota_, cost, ec);
+    }
+    void return_permits(std::string_view key, const Quota& quota, std::int64_t cost,
+                        std::error_code& ec) const {
+        if (cost < 0 || !quota.valid()) {
+            ec = std::make_error_code(std::errc::invalid_argument);
+            return;
+        }
+        const give_back_step<Quota> step{quota, cost, shift_of(key, quota)};
+        in_space_of(quota, [&](const counter_space& space) { change(space, key, step, ec); });
     }
 
     void forget_key(std::string_view key, std::error_code& ec) const {
-        const forget_step<Quota> step{quota_, shift_of(key, quota_)};
-        if (local_ != nullptr) {
-            local_->update(local_->locate(space_->id, key), step, backend_.now());
+        forget_key(key, quota_, ec);
+    }
+    void forget_key(std::string_view key, const Quota& quota, std::error_code& ec) const {
+        if (!quota.valid()) {
+            ec = std::make_error_code(std::errc::invalid_argument);
+            return;
         }
-        apply(*space_, key, step, nullptr, ec);
+        const forget_step<Quota> step{quota, shift_of(key, quota)};
+        in_space_of(quota, [&](const counter_space& space) { change(space, key, step, ec); });
+    }
+
+    /// Applies a step that gives something back, here too if this process counts in an outage.
+    template<class Step>
+    void change(const counter_space& space, std::string_view key, const Step& step,
+                std::error_code& ec) const {
+        const time_point now = backend_.now();
+        if (local_ != nullptr) {
+            local_->update(local_->locate(space.id, key), step, now);
+        }
+        backend_.update(space, key, step, now, ec);
+    }
+
+    /// Calls `f` with the counters that `quota` spends from: the limiter's, unless the window is
+    /// another.
+    template<class F>
+    decltype(auto) in_space_of(const Quota& quota, F&& f) const {
+        if (quota.period() == quota_.period()) {
+            return f(*space_);
+        }
+        return f(detail::make_space(space_->limiter, quota));
+    }
+
+    /// Decides by a step under a quota of the call's own.
+    template<class Step>
+    decision run_under(std::string_view key, const Step& step) const {
+        try {
+            return in_space_of(step.quota,
+                               [&](const counter_space& space) { return run(space, key, step); });
+        } catch (const std::bad_alloc&) {
+            return decide_without_backend(*space_, key, step, nullptr,
+                                          std::make_error_code(std::errc::not_enough_memory));
+        }
     }
 
     /// By how much the windows of `key` start earlier than the clock's.
@@ -147,21 +191,7 @@ private:
             static_cast<std::int64_t>(detail::stable_hash(key) % period)};
     }
 
-    /// Applies `step` to the counter of `key`, at the backend's time or, if given, at `*at`.
-    template<class Step>
-    typename Step::result_type apply(const counter_space& space, std::string_view key,
-                                     const Step& step, const time_point* at,
-                                     std::error_code& ec) const {
-        if constexpr (locating_backend<Backend>) {
-            ec.clear();
-            const auto place = backend_.locate(space, key);
-            return backend_.update_at(place, step, at != nullptr ? *at : backend_.now());
-        } else {
-            return backend_.update(space, key, step, at != nullptr ? *at : backend_.now(), ec);
-        }
-    }
-
-    /// The same for a step that decides; never throws.
+    /// Decides by `step`, at the backend's time or, if given, at `*at`. Never throws.
     template<class Step>
     decision run(const counter_space& space, std::string_view key, const Step& step,
                  const time_point* at = nullptr) const {
@@ -174,7 +204,8 @@ private:
         } else {
             std::error_code ec;
             try {
-                const decision answer = apply(space, key, step, at, ec);
+                const time_point now = at != nullptr ? *at : backend_.now();
+                const decision answer = backend_.update(space, key, step, now, ec);
                 if (!ec) {
                     return answer;
                 }

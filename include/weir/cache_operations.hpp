@@ -55,9 +55,9 @@ public:
 
     /// The fresh value under `key`; or else what `fn()` returns, which is stored.
     ///
-    /// @param fn  returns `Value`; or `std::optional<Value>`, empty for "there is none": the answer
-    ///            is null and kept for `negative_ttl`; or `expiring<Value>`, which chooses the time
-    ///            to live
+    /// @param fn  returns `Value`; or `expiring<Value>`, which chooses the time to live; or a
+    ///            `std::optional` of one of them, empty for "there is none": the answer is null and
+    ///            kept for `negative_ttl`
     ///
     /// One computation per key at a time: callers who find one going on wait for it and share its
     /// result, or the exception that it throws. No lock is held while `fn` runs; it may use this and
@@ -66,10 +66,10 @@ public:
     ///
     /// Throws std::system_error with errc::recursive_computation if the computation would have to
     /// wait for itself, directly or through other threads.
-    template<std::invocable F>
+    template<class F>
     [[nodiscard]] cached<Value> get_or_compute(key_view key, F&& fn) const {
         static_assert(detail::computes<F, Value>,
-                      "weir: the function of get_or_compute must return Value, "
+                      "weir: the function of get_or_compute takes nothing and must return Value, "
                       "std::optional<Value> or weir::expiring<Value>");
         const auto run = [&fn](const detail::value_maker<Value>& make) {
             return detail::computation<Value>::from(std::invoke(fn), make);
@@ -174,7 +174,8 @@ public:
 
     /// A view of this cache for one user, tenant or whatever `scope` names: keys of different scopes
     /// never meet, whatever bytes the users choose, and `clear` and `invalidate_matching` stay
-    /// within the scope. Its entries live in this cache, under `make_key(scope)`, `:` and the key.
+    /// within the scope. Its entries live in this cache, under `make_key(scope)`, `:` and the key; so
+    /// the cache's own plain keys can reach into a scope, and a scope's into one nested in it.
     [[nodiscard]] scoped_cache<Derived> scoped(key_view scope) const {
         return scoped_cache<Derived>{self(), scope};
     }

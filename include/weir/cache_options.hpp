@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,8 +29,8 @@ struct cache_options {
     /// std::optional) is kept: 0 (not at all), or 1 ms to 10 years.
     std::chrono::nanoseconds negative_ttl{0};
 
-    /// Most entries to keep; 0: the default of the backend (in memory 65,536, or one per 128 bytes of
-    /// `max_bytes`). Set it, or `max_bytes`, where values are large and clients choose the keys.
+    /// Most entries to keep, at most 2^32; 0: the default of the backend (in memory 65,536, or one per 128 bytes of
+    /// `max_bytes`, up to 2^24; about 20 bytes are reserved for each at once). Set it, or `max_bytes`, where values are large and clients choose the keys.
     std::size_t capacity = 0;
 
     /// Most bytes of values and keys to keep, with what the cache needs for itself; 0: unbounded.
@@ -42,6 +43,7 @@ namespace detail {
 
 inline constexpr std::chrono::nanoseconds min_ttl = std::chrono::milliseconds{1};
 inline constexpr std::chrono::nanoseconds max_ttl = std::chrono::hours{24 * 3650};
+inline constexpr std::uint64_t max_capacity = std::uint64_t{1} << 32;
 
 inline void validate_duration(std::string_view what, std::chrono::nanoseconds value,
                               bool zero_allowed, std::chrono::nanoseconds least,
@@ -65,6 +67,11 @@ inline void validate(std::string_view name, const cache_options& options) {
     validate_duration("jitter", options.jitter, true, none, options.ttl, "from 0 to the ttl");
     validate_duration("negative_ttl", options.negative_ttl, true, min_ttl, max_ttl,
                       "0, or from 1ms to 3650 days");
+    if (std::uint64_t{options.capacity} > max_capacity) {
+        throw std::invalid_argument{"weir::cache_options: capacity is " +
+                                    std::to_string(options.capacity) +
+                                    "; it must be at most 4294967296"};
+    }
 }
 
 } // namespace detail

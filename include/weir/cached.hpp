@@ -52,7 +52,8 @@ enum class cache_status : std::uint8_t {
 
 /// The answer of a cache: like a pointer to a constant value, which may be null. It shares the value
 /// with the cache (nothing is copied) and keeps it alive and in place after its eviction, and after
-/// the end of the cache itself.
+/// the end of the cache itself, for as long as this object lives: keep the `cached`, not a reference
+/// into one that was a temporary (`for (auto& x : *cache.get(key))` is such a reference).
 template<class Value>
 class cached {
 public:
@@ -119,6 +120,8 @@ struct expiring {
     Value value;
     std::chrono::nanoseconds ttl;
 };
+template<class Value>
+expiring(Value, std::chrono::nanoseconds) -> expiring<Value>;
 
 } // namespace weir
 

@@ -36,14 +36,18 @@ concept key_string = std::convertible_to<const T&, std::string_view> &&
 /// `42` and `"42"` are the same key. Valid while the bytes that it was made from are.
 class key_view {
 public:
+    /// A null C string, as getenv() and many C functions return it, is the empty key.
     template<detail::key_string S>
     constexpr key_view(const S& bytes) noexcept(noexcept(std::string_view(bytes))) {
-        const std::string_view view = bytes;
-        data_ = view.data();
-        size_ = view.size();
-        if (data_ == nullptr) {
-            data_ = "";
+        if constexpr (std::is_pointer_v<S>) {
+            if (bytes == nullptr) {
+                data_ = "";
+                return;
+            }
         }
+        const std::string_view view = bytes;
+        data_ = view.data() != nullptr ? view.data() : "";
+        size_ = view.size();
     }
 
     template<detail::key_integer I>
@@ -115,7 +119,8 @@ inline void append_key_part(std::string& key, std::string_view part) {
 /// Joins parts into one key: their texts with `:` between them, where a `:` or `%` inside a part is
 /// percent-encoded, so that two different lists of the same number of parts, or of different
 /// numbers, never give the same key. Parts count by their text: `make_key(42)`, `make_key("42")`
-/// and the plain key `"42"` are the same key.
+/// and the plain key `"42"` are the same key. A plain key is used as it is, so `make_key(x)` is not
+/// the plain key x if x has a `:` or `%` in it, as IPv6 addresses have: use one or the other.
 ///
 ///     make_key("user", 7, "a:b")   ->   "user:7:a%3Ab"
 ///

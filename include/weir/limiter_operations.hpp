@@ -10,6 +10,7 @@
 #include <weir/quota/step.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <string_view>
 #include <system_error>
@@ -60,11 +61,18 @@ public:
 
     /// The same under a quota of this call's own, of the limiter's algorithm: per-customer limits
     /// that live in a database. Calls with different limits spend from one count; calls with
-    /// different windows from separate ones. A quota out of range is `reason::invalid`.
+    /// different windows from separate ones, which `peek`, `give_back` and `forget` reach by the same
+    /// quota. A quota out of range is `reason::invalid`.
     template<quota Quota>
     [[nodiscard]] decision allow(key_view key, const Quota& quota, std::int64_t cost = 1) const {
         return self().take(key.bytes(), quota, cost);
     }
+
+    /// A fraction is no cost: it would be cut to an integer, and 0.5 be free.
+    template<std::floating_point F>
+    decision allow(key_view key, F cost) const = delete;
+    template<std::floating_point F>
+    decision allow(key_view key, F cost, time_point now) const = delete;
 
     /// What `allow(key, cost)` would answer now, but takes nothing and creates nothing; `remaining`
     /// and `reset_after` are those of the key as it is.
@@ -72,37 +80,63 @@ public:
         return self().look(key.bytes(), cost);
     }
 
+    /// The same for a quota of the call's own.
+    template<quota Quota>
+    [[nodiscard]] decision peek(key_view key, const Quota& quota, std::int64_t cost = 1) const {
+        return self().look(key.bytes(), quota, cost);
+    }
+
     /// Returns permits that were taken and turned out not to be needed: at most what is in use,
-    /// never above the limit, never creating a key. Late returns, after the window, do nothing.
+    /// never above the limit, never creating a key. It counts in the window that the clock is in: what
+    /// is returned after the window in which it was taken frees permits of the next one, as far as
+    /// those are in use, so return promptly or not at all.
     ///
-    /// @param cost  cost >= 0; otherwise std::errc::invalid_argument
+    /// @param cost  cost >= 0; otherwise std::errc::invalid_argument, as for a quota out of range
     void give_back(key_view key, std::int64_t cost, std::error_code& ec) const {
-        if (cost < 0) {
-            ec = std::make_error_code(std::errc::invalid_argument);
-            return;
-        }
         self().return_permits(key.bytes(), cost, ec);
     }
 
-    /// The same; throws std::system_error where the other reports.
+    /// The same for permits that were taken under a quota of the call's own.
+    template<quota Quota>
+    void give_back(key_view key, const Quota& quota, std::int64_t cost, std::error_code& ec) const {
+        self().return_permits(key.bytes(), quota, cost, ec);
+    }
+
+    /// The same; throws std::system_error where the others report.
     void give_back(key_view key, std::int64_t cost = 1) const {
         std::error_code ec;
         give_back(key, cost, ec);
-        if (ec) {
-            throw std::system_error{ec, "weir: give_back"};
-        }
+        throw_if(ec, "weir: give_back");
+    }
+
+    template<quota Quota>
+    void give_back(key_view key, const Quota& quota, std::int64_t cost = 1) const {
+        std::error_code ec;
+        give_back(key, quota, cost, ec);
+        throw_if(ec, "weir: give_back");
     }
 
     /// Starts `key` afresh, as one never seen: a pardon.
     void forget(key_view key, std::error_code& ec) const { self().forget_key(key.bytes(), ec); }
 
-    /// The same; throws std::system_error where the other reports.
+    /// The same for what was taken under quotas of the calls' own whose window is that of `quota`.
+    template<quota Quota>
+    void forget(key_view key, const Quota& quota, std::error_code& ec) const {
+        self().forget_key(key.bytes(), quota, ec);
+    }
+
+    /// The same; throws std::system_error where the others report.
     void forget(key_view key) const {
         std::error_code ec;
         forget(key, ec);
-        if (ec) {
-            throw std::system_error{ec, "weir: forget"};
-        }
+        throw_if(ec, "weir: forget");
+    }
+
+    template<quota Quota>
+    void forget(key_view key, const Quota& quota) const {
+        std::error_code ec;
+        forget(key, quota, ec);
+        throw_if(ec, "weir: forget");
     }
 
 protected:
@@ -111,6 +145,12 @@ protected:
 private:
     [[nodiscard]] const Derived& self() const noexcept {
         return static_cast<const Derived&>(*this);
+    }
+
+    static void throw_if(std::error_code ec, const char* what) {
+        if (ec) {
+            throw std::system_error{ec, what};
+        }
     }
 };
 

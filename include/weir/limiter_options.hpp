@@ -4,6 +4,7 @@
 #include <weir/detail/name.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -13,7 +14,8 @@ namespace weir {
 struct limiter_options {
     /// Limiters of one name on one backend share their counters: 1 to 64 bytes of [A-Za-z0-9._-].
     /// Empty: on a backend of this process a limiter of its own, which only its copies share; on one
-    /// that processes share, the quota's text, such as `20-60s`.
+    /// that processes may share, the quota's text, such as `20-60s`: two unnamed limiters of one quota
+    /// then spend from one count, so name them.
     std::string name{};
 
     /// Starts each key's windows at an offset of its own, drawn from the key, so that clients who
@@ -29,6 +31,12 @@ namespace detail {
 inline void validate(const limiter_options& options) {
     if (!options.name.empty()) {
         validate_name("weir::limiter_options: name", options.name);
+    }
+    if (options.local_counters == 0 ||
+        std::uint64_t{options.local_counters} > (std::uint64_t{1} << 32)) {
+        throw std::invalid_argument{"weir::limiter_options: local_counters is " +
+                                    std::to_string(options.local_counters) +
+                                    "; it must be from 1 to 4294967296"};
     }
 }
 

@@ -10,6 +10,7 @@
 #include <weir/memory/value_store.hpp>
 #include <weir/stats.hpp>
 #include <weir/storage.hpp>
+#include <weir/when_full.hpp>
 
 #include <cstddef>
 #include <memory>

@@ -15,6 +15,7 @@
 
 #include <weir/basic_rate_limiter.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -31,24 +32,34 @@ public:
     ///
     /// Throws std::invalid_argument, naming the value and the range, for a quota or options out of
     /// range, and for a name in use with another algorithm or window.
-    template<counter_backend Backend, quota Quota>
+    template<class Backend, quota Quota>
     rate_limiter(Backend backend, Quota quota, limiter_options options = {})
         : rate_limiter{basic_rate_limiter<Quota, Backend>{std::move(backend), std::move(quota),
                                                           std::move(options)}} {}
 
     /// Makes a limiter on a backend that can fail, and says what then happens.
-    template<counter_backend Backend, quota Quota>
-    rate_limiter(Backend backend, Quota quota, on_failure then, limiter_options options = {})
+    template<class Backend, quota Quota, std::same_as<on_failure> Then>
+    rate_limiter(Backend backend, Quota quota, Then then, limiter_options options = {})
         : rate_limiter{basic_rate_limiter<Quota, Backend>{std::move(backend), std::move(quota),
                                                           then, std::move(options)}} {}
 
     /// The same limiter as `limiter`, with its types forgotten.
-    template<quota Quota, counter_backend Backend>
+    template<quota Quota, class Backend>
     rate_limiter(basic_rate_limiter<Quota, Backend> limiter)
         : limiter_{std::make_shared<holder<Quota, Backend>>(std::move(limiter))} {}
 
 private:
     friend class limiter_operations<rate_limiter>;
+
+    /// Its address tells quota types apart.
+    template<class Quota>
+    static inline char quota_type = 0;
+
+    /// A quota of the call's own, or none.
+    struct any_quota {
+        const void* value = nullptr;
+        const void* type = nullptr;
+    };
 
     struct interface {
         interface() = default;
@@ -58,17 +69,13 @@ private:
 
         virtual decision take(std::string_view key, std::int64_t cost) const = 0;
         virtual decision take(std::string_view key, std::int64_t cost, time_point now) const = 0;
-        virtual decision take(std::string_view key, const void* quota, const void* quota_type,
-                              std::int64_t cost) const = 0;
-        virtual decision look(std::string_view key, std::int64_t cost) const = 0;
-        virtual void return_permits(std::string_view key, std::int64_t cost,
+        virtual decision take(std::string_view key, any_quota quota, std::int64_t cost) const = 0;
+        virtual decision look(std::string_view key, any_quota quota, std::int64_t cost) const = 0;
+        virtual void return_permits(std::string_view key, any_quota quota, std::int64_t cost,
                                     std::error_code& ec) const = 0;
-        virtual void forget_key(std::string_view key, std::error_code& ec) const = 0;
+        virtual void forget_key(std::string_view key, any_quota quota,
+                                std::error_code& ec) const = 0;
     };
-
-    /// Its address tells quota types apart.
-    template<class Quota>
-    static inline char quota_type = 0;
 
     template<class Quota, class Backend>
     struct holder final : interface {
@@ -80,26 +87,47 @@ private:
         decision take(std::string_view key, std::int64_t cost, time_point now) const override {
             return limiter.take(key, cost, now);
         }
-        decision take(std::string_view key, const void* quota, const void* type,
-                      std::int64_t cost) const override {
-            if (type != &quota_type<Quota>) {
-                return detail::invalid_decision(0);
-            }
-            return limiter.take(key, *static_cast<const Quota*>(quota), cost);
+        decision take(std::string_view key, any_quota quota, std::int64_t cost) const override {
+            const Quota* const q = known(quota);
+            return q != nullptr ? limiter.take(key, *q, cost) : detail::invalid_decision(0);
         }
-        decision look(std::string_view key, std::int64_t cost) const override {
-            return limiter.look(key, cost);
+        decision look(std::string_view key, any_quota quota, std::int64_t cost) const override {
+            const Quota* const q = known(quota);
+            return q != nullptr ? limiter.look(key, *q, cost) : detail::invalid_decision(0);
         }
-        void return_permits(std::string_view key, std::int64_t cost,
+        void return_permits(std::string_view key, any_quota quota, std::int64_t cost,
                             std::error_code& ec) const override {
-            limiter.return_permits(key, cost, ec);
+            if (const Quota* const q = known(quota)) {
+                limiter.return_permits(key, *q, cost, ec);
+            } else {
+                ec = std::make_error_code(std::errc::invalid_argument);
+            }
         }
-        void forget_key(std::string_view key, std::error_code& ec) const override {
-            limiter.forget_key(key, ec);
+        void forget_key(std::string_view key, any_quota quota, std::error_code& ec) const override {
+            if (const Quota* const q = known(quota)) {
+                limiter.forget_key(key, *q, ec);
+            } else {
+                ec = std::make_error_code(std::errc::invalid_argument);
+            }
+        }
+
+        /// The quota of the call, or the limiter's own if it has none; null if it is of another
+        /// algorithm.
+        [[nodiscard]] const Quota* known(any_quota quota) const noexcept {
+            if (quota.value == nullptr) {
+                return &limiter.quota_;
+            }
+            return quota.type == &quota_type<Quota> ? static_cast<const Quota*>(quota.value)
+                                                    : nullptr;
         }
 
         basic_rate_limiter<Quota, Backend> limiter;
     };
+
+    template<quota Quota>
+    [[nodiscard]] static any_quota erased(const Quota& quota) noexcept {
+        return {&quota, &quota_type<Quota>};
+    }
 
     decision take(std::string_view key, std::int64_t cost) const {
         return limiter_->take(key, cost);
@@ -109,16 +137,29 @@ private:
     }
     template<quota Quota>
     decision take(std::string_view key, const Quota& quota, std::int64_t cost) const {
-        return limiter_->take(key, &quota, &quota_type<Quota>, cost);
+        return limiter_->take(key, erased(quota), cost);
     }
     decision look(std::string_view key, std::int64_t cost) const {
-        return limiter_->look(key, cost);
+        return limiter_->look(key, any_quota{}, cost);
+    }
+    template<quota Quota>
+    decision look(std::string_view key, const Quota& quota, std::int64_t cost) const {
+        return limiter_->look(key, erased(quota), cost);
     }
     void return_permits(std::string_view key, std::int64_t cost, std::error_code& ec) const {
-        limiter_->return_permits(key, cost, ec);
+        limiter_->return_permits(key, any_quota{}, cost, ec);
+    }
+    template<quota Quota>
+    void return_permits(std::string_view key, const Quota& quota, std::int64_t cost,
+                        std::error_code& ec) const {
+        limiter_->return_permits(key, erased(quota), cost, ec);
     }
     void forget_key(std::string_view key, std::error_code& ec) const {
-        limiter_->forget_key(key, ec);
+        limiter_->forget_key(key, any_quota{}, ec);
+    }
+    template<quota Quota>
+    void forget_key(std::string_view key, const Quota& quota, std::error_code& ec) const {
+        limiter_->forget_key(key, erased(quota), ec);
     }
 
     std::shared_ptr<const interface> limiter_;

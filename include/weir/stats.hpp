@@ -41,8 +41,8 @@ struct store_stats {
 
 /// A cache, over all its handles on one store in this process.
 struct cache_stats {
-    /// Lookups (`get`, `visit`, `get_or_compute`) answered from the store with a fresh entry,
-    /// a cached nothing included.
+    /// Lookups (`get`, `visit`, `get_or_compute`) answered from the store with a fresh entry; for
+    /// `get` and `get_or_compute` that includes a cached nothing.
     std::uint64_t hits = 0;
     /// Lookups that found no fresh entry.
     std::uint64_t misses = 0;

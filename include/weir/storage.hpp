@@ -71,11 +71,12 @@
 ///    store of values likewise, with `s.locate(key)` and `s.get_at(place, key, now)`.
 ///  - leasing: a store that gives leases, so that a value computed before an invalidation is not
 ///    stored after it, whoever computes and whoever invalidates. Without it weir keeps the leases
-///    itself, among the copies of one cache in one process.
+///    itself, in one process: among all caches on a store that is hosting, else among copies of one.
 ///  - matching: a store that can erase by glob and clear.
 ///  - visiting: a store that shows a value in place without counting a holder.
 ///  - hosting: a store that keeps one object of weir's beside its entries, so that caches opened
-///    separately under one name share their computations and statistics.
+///    separately under one name share their computations and statistics, and the leases that weir
+///    keeps for a store without: without hosting those hold among the copies of one cache only.
 
 #include <weir/clock.hpp>
 #include <weir/quota/step.hpp>

@@ -1,4 +1,4 @@
-// expect: weir: the function of get_or_compute must return Value, std::optional<Value> or weir::expiring<Value>
+// expect: weir: the function of get_or_compute takes nothing and must return Value, std::optional<Value> or weir::expiring<Value>
 #include <weir/weir.hpp>
 
 #include <string>

@@ -168,6 +168,8 @@ constexpr mutant value_mutants[] = {
     {"all leases are one", "every_lease_has_a_token_of_its_own"},
     {"any lease will do to store", "without_a_lease_nothing_is_stored"},
     {"a lease may be used twice", "who_holds_the_lease_stores_once"},
+    {"a leased put without a lifetime does nothing",
+     "a_leased_put_without_a_lifetime_removes_the_entry_and_ends_the_lease"},
     {"release does nothing", "a_release_ends_the_lease"},
     {"release ends any lease", "a_release_ends_only_the_lease_that_it_names"},
     {"put leaves the lease", "a_put_ends_the_lease"},

@@ -261,6 +261,18 @@ TEST(fixed_window, with_short_windows_a_reading_may_be_late_by_a_second_and_no_m
     EXPECT_TRUE(key.peek(now - 1s - 1ms)) << "the clock was set back";
 }
 
+TEST(fixed_window, a_key_that_used_up_its_limit_stays_so_under_a_larger_limit_of_one_call) {
+    key_under key;
+    EXPECT_TRUE(key.take(midnight, 3));
+    ASSERT_TRUE(fixed_window::stands(key.kept, key.quota.window, midnight).exhausted);
+    key.quota.limit = 1000;
+    EXPECT_TRUE(key.take(midnight));
+    EXPECT_TRUE(fixed_window::stands(key.kept, key.quota.window, midnight).exhausted);
+    EXPECT_TRUE(key.take(midnight + key.quota.window));
+    EXPECT_FALSE(
+        fixed_window::stands(key.kept, key.quota.window, midnight + key.quota.window).exhausted);
+}
+
 TEST(fixed_window, window_numbers_wrap_without_a_step) {
     constexpr std::int64_t numbers = 0x7fffffff;
     for (const nanoseconds window : {nanoseconds{1ms}, nanoseconds{3ms}, nanoseconds{1s}}) {

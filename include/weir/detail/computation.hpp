@@ -16,9 +16,10 @@ namespace weir::detail {
 template<class R, class Value>
 inline constexpr bool is_computed = std::is_convertible_v<R, Value>;
 template<class V, class Value>
-inline constexpr bool is_computed<std::optional<V>, Value> = std::is_convertible_v<V, Value>;
-template<class V, class Value>
 inline constexpr bool is_computed<expiring<V>, Value> = std::is_convertible_v<V, Value>;
+template<class V, class Value>
+inline constexpr bool is_computed<std::optional<V>, Value> =
+    std::is_convertible_v<std::optional<V>, Value> || is_computed<V, Value>;
 
 /// F may be given to the `get_or_compute` of a cache of Value.
 template<class F, class Value>
@@ -49,7 +50,7 @@ struct computation {
         if (!result) {
             return {};
         }
-        return {make(*std::move(result)), {}};
+        return from(*std::move(result), make);
     }
 
     template<class V>

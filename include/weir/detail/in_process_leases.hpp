@@ -8,8 +8,8 @@
 /// checks the lease and stores under one lock. So a store that saw its lease comes before the end of
 /// the lease, hence before the change, and one that comes after does not happen.
 ///
-/// A lock covers a part of the keys, and is held across `get`, `put` and `add` of the store below,
-/// never across a computation.
+/// A lock covers a part of the keys. It is held across a `put` under a lease and an `add` of the store
+/// below, never across a `get` or a computation.
 
 #include <weir/detail/hash.hpp>
 #include <weir/glob.hpp>
@@ -116,15 +116,19 @@ public:
         return store_.erase(key, now, ec);
     }
 
+    /// The lease comes first: what ends it from now on is seen by who stores under it, so that the
+    /// look into the store need not be under the lock.
     leased<Value> get_or_lease(std::string_view key, time_point now, std::error_code& ec) {
-        lease_table::shard& home = leases_->shard_of(key);
-        const std::lock_guard lock{home.mutex};
-        leased<Value> answer{store_.get(key, now, ec), lease_token::none};
-        if (ec || (answer.entry.present && now < answer.entry.fresh_until)) {
-            return answer;
+        leased<Value> answer;
+        answer.lease = take_lease(key);
+        try {
+            answer.entry = store_.get(key, now, ec);
+        } catch (...) {
+            give_up(key, answer.lease);
+            throw;
         }
-        if (!home.holds(key)) {
-            answer.lease = home.begin(key, leases_->next());
+        if (ec || (answer.entry.present && now < answer.entry.fresh_until)) {
+            give_up(key, std::exchange(answer.lease, lease_token::none));
         }
         return answer;
     }
@@ -147,9 +151,7 @@ public:
 
     void release(std::string_view key, lease_token lease, std::error_code& ec) {
         ec.clear();
-        lease_table::shard& home = leases_->shard_of(key);
-        const std::lock_guard lock{home.mutex};
-        home.end(key, lease);
+        give_up(key, lease);
     }
 
     std::int64_t erase_matching(std::string_view glob, time_point now,
@@ -169,6 +171,19 @@ public:
     }
 
 private:
+    /// A new lease, or none if another holds one.
+    [[nodiscard]] lease_token take_lease(std::string_view key) {
+        lease_table::shard& home = leases_->shard_of(key);
+        const std::lock_guard lock{home.mutex};
+        return home.holds(key) ? lease_token::none : home.begin(key, leases_->next());
+    }
+
+    void give_up(std::string_view key, lease_token lease) {
+        lease_table::shard& home = leases_->shard_of(key);
+        const std::lock_guard lock{home.mutex};
+        home.end(key, lease);
+    }
+
     void end_lease(std::string_view key) {
         lease_table::shard& home = leases_->shard_of(key);
         const std::lock_guard lock{home.mutex};

@@ -68,6 +68,7 @@
 #include <weir/memory/spin.hpp>
 #include <weir/quota/step.hpp>
 #include <weir/stats.hpp>
+#include <weir/when_full.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -82,20 +83,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir {
-
-/// What happens to a new key when every place that it could have is taken by a key in use.
-enum class when_full {
-    /// It takes the place of the least used key, which is forgotten, and starts with its full
-    /// quota. Honest newcomers are never denied; keys in use may be admitted more than their limit.
-    forgive,
-    /// It takes the place of the least used key, and what that key had used. No key is admitted
-    /// more than its limit, as long as all keys have windows of one length that are not spread, and
-    /// nothing is given back or forgotten; newcomers may be denied.
-    share,
-};
-
-namespace detail {
+namespace weir::detail {
 
 /// What the table is made of. Tests put in its place words that step through all interleavings.
 struct hardware {
@@ -586,8 +574,6 @@ private:
 
 using counter_table = basic_counter_table<hardware>;
 
-} // namespace detail
-
-} // namespace weir
+} // namespace weir::detail
 
 #endif

@@ -129,7 +129,6 @@ public:
     }
 
     /// The share of the entries that the window is given, in 256ths.
-    [[nodiscard]] std::uint32_t window_share() const noexcept { return tuner_.share(); }
 
     /// Memory beside the entries.
     [[nodiscard]] std::size_t bytes() const noexcept {

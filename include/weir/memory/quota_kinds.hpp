@@ -12,12 +12,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace weir::detail {
 
 /// Up to 255 pairs of an algorithm and a period, numbered from 1 in the order in which they were
 /// first seen. Number 0 stands for every kind after those: its states cannot be judged, and count
-/// as in use, with nothing known of how much.
+/// as in use, with nothing known of how much: as the most used, so that they are displaced last.
 ///
 /// Safe from many threads at once. Numbers are never taken back.
 class quota_kinds {
@@ -36,7 +37,9 @@ public:
     [[nodiscard]] standing stands(std::uint8_t number, std::uint64_t state,
                                   time_point now) const noexcept {
         if (number == 0) {
-            return {.fresh = false, .exhausted = false, .used = 0};
+            return {.fresh = false,
+                    .exhausted = false,
+                    .used = std::numeric_limits<std::uint32_t>::max()};
         }
         // Who read the number from a slot, with acquire, also sees the kind: it was written before.
         const kind& k = kinds_[number - 1U];

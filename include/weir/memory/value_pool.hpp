@@ -125,6 +125,7 @@ public:
     value_pool& operator=(const value_pool&) = delete;
 
 private:
+    // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): never deleted through its base
     struct slab final : value_owner<V> {
         value_pool* pool;
         std::uint32_t first;

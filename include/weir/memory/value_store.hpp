@@ -44,6 +44,8 @@ template<class V, class Hash = keyed_hash>
 class memory_store {
 public:
     static constexpr std::size_t default_capacity = 65'536;
+    /// Most entries that `max_bytes` alone makes room for; more take a `capacity`.
+    static constexpr std::size_t most_by_bytes = std::size_t{1} << 24;
 
     explicit memory_store(const value_bounds& bounds, const Hash& hash = {})
         : state_{std::make_shared<state>(bounds, hash)} {}
@@ -194,7 +196,7 @@ private:
 
 template<class V, class Hash>
 memory_store<V, Hash>::state::state(const value_bounds& bounds, const Hash& h) : hash{h} {
-    const std::size_t by_bytes = std::max<std::size_t>(bounds.max_bytes / 128, 1);
+    const std::size_t by_bytes = std::clamp<std::size_t>(bounds.max_bytes / 128, 1, most_by_bytes);
     const std::size_t capacity = bounds.capacity != 0    ? bounds.capacity
                                  : bounds.max_bytes != 0 ? by_bytes
                                                          : default_capacity;
@@ -206,7 +208,13 @@ memory_store<V, Hash>::state::state(const value_bounds& bounds, const Hash& h) :
         part.max_bytes = bounds.max_bytes / count;
         part.first_token = shards + 1;
         part.token_step = count;
-        std::construct_at(tables + shards, part, hash);
+        try {
+            std::construct_at(tables + shards, part, hash);
+        } catch (...) {
+            std::destroy_n(tables, shards);
+            std::allocator<table>{}.deallocate(tables, count);
+            throw;
+        }
     }
 }
 

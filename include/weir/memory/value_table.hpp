@@ -186,7 +186,7 @@ public:
         }
         leases_.end(hash, key);
         store(node, key, hash, now, gone);
-        return true;
+        return node != nullptr;
     }
 
     bool erase(std::string_view key, std::uint64_t hash, time_point now) {
@@ -240,7 +240,7 @@ public:
         } else if (const location old = locate(key, hash); old.node != nullptr) {
             remove(old.node, now, gone);
         }
-        return true;
+        return !keeps || node != nullptr;
     }
 
     void release(std::string_view key, std::uint64_t hash, lease_token lease) {
@@ -296,7 +296,8 @@ private:
                 steady = false;
                 return verdict::stop;
             }
-            if (at.load(std::memory_order_acquire) != content) {
+            // In the one order of an invalidation's look at the flights: see detail/flight.hpp.
+            if (at.load(std::memory_order_seq_cst) != content) {
                 drop<V>(node);
                 steady = false;
                 return verdict::stop;
@@ -323,7 +324,8 @@ private:
                 result = sight::no_slot;
                 return verdict::stop;
             }
-            if ((node->marks.load(std::memory_order_relaxed) & entry::watched) == 0) {
+            // Acquire, also where another reader has set the mark: the word is read again after it.
+            if ((node->marks.load(std::memory_order_acquire) & entry::watched) == 0) {
                 node->marks.fetch_or(entry::watched, std::memory_order_seq_cst);
             }
             if (at.load(std::memory_order_seq_cst) != content) {
@@ -522,6 +524,9 @@ private:
     void sweep(time_point now, leavers<V>& gone) noexcept {
         deadlines_.begin(now);
         const std::uint32_t end = pool_->numbers_end();
+        if (end <= 1) {
+            return; // no node has been made yet
+        }
         const std::uint32_t tick_now = deadlines_.tick(now);
         for (std::uint32_t i = 0; i < sweep_width; ++i) {
             swept_ = swept_ + 1 >= end ? 1 : swept_ + 1;

@@ -96,7 +96,10 @@ struct fixed_window {
         answer.reason = reason::within_limit;
         answer.remaining = limit - used;
         answer.reset_after = used == 0 ? std::chrono::nanoseconds{0} : at.left;
-        return {answer, pack(at.number, static_cast<std::uint32_t>(used), used == limit),
+        // A key that had used up a smaller limit before this call's still has.
+        const bool was_used_up = at.used != 0 && (state >> 63) != 0;
+        return {answer,
+                pack(at.number, static_cast<std::uint32_t>(used), used == limit || was_used_up),
                 cost != 0};
     }
 
