@@ -234,6 +234,8 @@ void running_service::in_one_window(int seconds) const {
         if (left > seconds) {
             return;
         }
+        // The service is another process on the real clock, which no manual clock can move; this
+        // waits at most once, and only if the minute is nearly over.
         std::this_thread::sleep_for(std::chrono::seconds{left});
     }
 }
