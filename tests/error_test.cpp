@@ -12,7 +12,12 @@ using weir::errc;
 
 static_assert(std::is_error_code_enum_v<errc>);
 
-constexpr errc every_code[] = {errc::unavailable, errc::timeout, errc::recursive_computation};
+constexpr errc every_code[] = {
+    errc::unavailable,     errc::timeout,         errc::recursive_computation, errc::not_sent,
+    errc::connection_lost, errc::rejected,        errc::not_permitted,         errc::wrong_type,
+    errc::protocol_error,  errc::value_too_large, errc::reply_too_large,       errc::overloaded,
+    errc::closed,          errc::would_deadlock,
+};
 
 TEST(errc, converts_to_an_error_code_that_is_set) {
     for (const errc code : every_code) {
@@ -34,10 +39,34 @@ TEST(errc, every_code_has_a_message_of_its_own) {
 }
 
 TEST(errc, the_messages_say_whether_the_operation_was_applied) {
-    EXPECT_NE(make_error_code(errc::unavailable).message().find("nothing was applied"),
-              std::string::npos);
-    EXPECT_NE(make_error_code(errc::timeout).message().find("may have been applied"),
-              std::string::npos);
+    for (const errc code : every_code) {
+        if (code == errc::recursive_computation) {
+            continue; // says nothing about a backend
+        }
+        const std::string message = make_error_code(code).message();
+        EXPECT_EQ(message.find("may have been applied") != std::string::npos,
+                  weir::may_have_been_applied(code))
+            << message;
+        EXPECT_EQ(message.find("nothing was applied") != std::string::npos,
+                  !weir::may_have_been_applied(code))
+            << message;
+    }
+}
+
+TEST(may_have_been_applied, is_true_where_the_answer_was_lost_and_nowhere_else) {
+    for (const errc code : {errc::timeout, errc::connection_lost, errc::protocol_error,
+                            errc::reply_too_large, errc::closed}) {
+        EXPECT_TRUE(weir::may_have_been_applied(code)) << make_error_code(code).message();
+    }
+    for (const errc code : {errc::unavailable, errc::not_sent, errc::rejected, errc::not_permitted,
+                            errc::wrong_type, errc::value_too_large, errc::overloaded,
+                            errc::would_deadlock, errc::recursive_computation}) {
+        EXPECT_FALSE(weir::may_have_been_applied(code)) << make_error_code(code).message();
+    }
+    EXPECT_FALSE(weir::may_have_been_applied({}));
+    EXPECT_FALSE(weir::may_have_been_applied(std::make_error_code(std::errc::not_enough_memory)));
+    EXPECT_FALSE(
+        weir::may_have_been_applied({static_cast<int>(errc::timeout), std::generic_category()}));
 }
 
 TEST(error_category, names_the_library_and_survives_codes_that_it_does_not_know) {
