@@ -8,6 +8,7 @@
 #include <weir/decision.hpp>
 #include <weir/error.hpp>
 #include <weir/glob.hpp>
+#include <weir/handler.hpp>
 #include <weir/http.hpp>
 #include <weir/key.hpp>
 #include <weir/memory.hpp>
