@@ -117,7 +117,7 @@ public:
     }
 
     template<class V>
-    map_store<V> values(std::string_view name, const weir::value_bounds&) {
+    map_store<V> values(std::string_view name, const weir::store_options&) {
         const std::lock_guard lock{state_->mutex};
         std::any& store = state_->stores[std::string{name}];
         if (!store.has_value()) {

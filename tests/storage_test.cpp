@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 // A type for every way to miss the concept, named after the fault; what it does right it inherits
 // from the minimal types. The test is that this file compiles.
@@ -15,11 +18,12 @@ namespace {
 
 using weir::counter_space;
 using weir::found;
+using weir::handler;
 using weir::lease_token;
 using weir::leased;
 using weir::lifetime;
+using weir::store_options;
 using weir::time_point;
-using weir::value_bounds;
 using weir::value_ref;
 using view = std::string_view;
 using error = std::error_code;
@@ -47,7 +51,7 @@ struct minimal_store {
 template<class Store>
 struct backend_with : minimal_counters {
     template<class V>
-    Store values(view, const value_bounds&);
+    Store values(view, const store_options&);
 };
 
 using minimal = backend_with<minimal_store<std::string>>;
@@ -63,7 +67,12 @@ static_assert(weir::explain_storage<minimal>());
 static_assert(!weir::in_process_backend<minimal>);
 static_assert(!weir::registering_backend<minimal>);
 static_assert(!weir::locating_backend<minimal>);
+static_assert(!weir::quota_checking_backend<minimal>);
+static_assert(!weir::async_backend<minimal>);
 static_assert(!weir::leasing_store<minimal_store<int>, int>);
+static_assert(!weir::deferring_store<minimal_store<int>, int>);
+static_assert(!weir::batch_store<minimal_store<int>, int>);
+static_assert(!weir::async_store<minimal_store<int>, int>);
 static_assert(!weir::matching_store<minimal_store<int>>);
 static_assert(!weir::visiting_store<minimal_store<int>, int>);
 static_assert(!weir::hosting_store<minimal_store<int>>);
@@ -239,17 +248,17 @@ struct store_that_cannot_be_copied : store {
 static_assert(!weir::value_store<store_that_cannot_be_copied, int>);
 
 struct backend_without_values : minimal_counters {};
-struct values_without_bounds : minimal_counters {
+struct values_without_options : minimal_counters {
     template<class V>
     minimal_store<V> values(view);
 };
 struct values_of_nothing : minimal_counters {
     template<class V>
-    void values(view, const value_bounds&);
+    void values(view, const store_options&);
 };
 struct values_that_are_no_store : backend_with<store_without_get> {};
 static_assert(!weir::value_backend<backend_without_values, int>);
-static_assert(!weir::value_backend<values_without_bounds, int>);
+static_assert(!weir::value_backend<values_without_options, int>);
 static_assert(!weir::value_backend<values_of_nothing, int>);
 static_assert(!weir::value_backend<values_that_are_no_store, int>);
 
@@ -297,6 +306,65 @@ static_assert(!weir::locating_backend<locating_without_update_at>);
 static_assert(!weir::locating_backend<locate_may_throw>);
 static_assert(!weir::locating_backend<update_at_may_throw>);
 
+struct quota_checking : minimal {
+    template<weir::quota Q>
+    void validate_quota(const Q&) const;
+    template<weir::quota Q>
+    bool counts(const Q&) const noexcept;
+};
+struct quota_checking_without_counts : minimal {
+    template<weir::quota Q>
+    void validate_quota(const Q&) const;
+};
+struct quota_checking_without_validate_quota : minimal {
+    template<weir::quota Q>
+    bool counts(const Q&) const noexcept;
+};
+struct counts_may_throw : quota_checking {
+    template<weir::quota Q>
+    bool counts(const Q&) const;
+};
+struct counts_changes_the_backend : quota_checking {
+    template<weir::quota Q>
+    bool counts(const Q&) noexcept;
+};
+static_assert(weir::quota_checking_backend<quota_checking>);
+static_assert(!weir::quota_checking_backend<quota_checking_without_counts>);
+static_assert(!weir::quota_checking_backend<quota_checking_without_validate_quota>);
+static_assert(!weir::quota_checking_backend<counts_may_throw>);
+static_assert(!weir::quota_checking_backend<counts_changes_the_backend>);
+
+struct async : minimal {
+    template<weir::counter_step S>
+    void update_async(const counter_space&, view, const S&, time_point,
+                      handler<typename S::result_type, error>) noexcept;
+};
+struct update_async_may_throw : minimal {
+    template<weir::counter_step S>
+    void update_async(const counter_space&, view, const S&, time_point,
+                      handler<typename S::result_type, error>);
+};
+struct update_async_that_only_decides : minimal {
+    template<weir::counter_step S>
+    void update_async(const counter_space&, view, const S&, time_point,
+                      handler<weir::decision, error>) noexcept;
+};
+struct update_async_that_reports_no_error : minimal {
+    template<weir::counter_step S>
+    void update_async(const counter_space&, view, const S&, time_point,
+                      handler<typename S::result_type>) noexcept;
+};
+struct update_async_with_a_handler_to_copy : minimal {
+    template<weir::counter_step S>
+    void update_async(const counter_space&, view, const S&, time_point,
+                      std::function<void(typename S::result_type, error)>) noexcept;
+};
+static_assert(weir::async_backend<async>);
+static_assert(!weir::async_backend<update_async_may_throw>);
+static_assert(!weir::async_backend<update_async_that_only_decides>);
+static_assert(!weir::async_backend<update_async_that_reports_no_error>);
+static_assert(!weir::async_backend<update_async_with_a_handler_to_copy>);
+
 struct leasing : store {
     leased<int> get_or_lease(view, time_point, error&);
     bool put_if_leased(view, value_ref<int>, const lifetime&, lease_token, time_point, error&);
@@ -336,6 +404,76 @@ static_assert(!weir::leasing_store<get_or_lease_that_shows_no_entry, int>);
 static_assert(!weir::leasing_store<put_if_leased_that_does_not_answer, int>);
 static_assert(!weir::leasing_store<put_if_leased_without_lease, int>);
 static_assert(!weir::leasing_store<leasing_of_no_store, int>);
+
+struct deferring : leasing {
+    void put_if_leased_later(view, value_ref<int>, const lifetime&, lease_token, time_point,
+                             handler<bool, error>) noexcept;
+    void release_later(view, lease_token) noexcept;
+};
+struct deferring_without_release_later : leasing {
+    void put_if_leased_later(view, value_ref<int>, const lifetime&, lease_token, time_point,
+                             handler<bool, error>) noexcept;
+};
+struct deferring_without_put_if_leased_later : leasing {
+    void release_later(view, lease_token) noexcept;
+};
+struct put_if_leased_later_that_does_not_answer : deferring {
+    void put_if_leased_later(view, value_ref<int>, const lifetime&, lease_token,
+                             time_point) noexcept;
+};
+struct put_if_leased_later_may_throw : deferring {
+    void put_if_leased_later(view, value_ref<int>, const lifetime&, lease_token, time_point,
+                             handler<bool, error>);
+};
+struct release_later_may_throw : deferring {
+    void release_later(view, lease_token);
+};
+struct deferring_without_leases : store {
+    void put_if_leased_later(view, value_ref<int>, const lifetime&, lease_token, time_point,
+                             handler<bool, error>) noexcept;
+    void release_later(view, lease_token) noexcept;
+};
+static_assert(weir::deferring_store<deferring, int>);
+static_assert(!weir::deferring_store<deferring_without_release_later, int>);
+static_assert(!weir::deferring_store<deferring_without_put_if_leased_later, int>);
+static_assert(!weir::deferring_store<put_if_leased_later_that_does_not_answer, int>);
+static_assert(!weir::deferring_store<put_if_leased_later_may_throw, int>);
+static_assert(!weir::deferring_store<release_later_may_throw, int>);
+static_assert(!weir::deferring_store<deferring_without_leases, int>);
+
+struct batching : store {
+    std::vector<found<int>> get_many(std::span<const view>, time_point, error&);
+};
+struct get_many_of_bare_values : store {
+    std::vector<value_ref<int>> get_many(std::span<const view>, time_point, error&);
+};
+struct get_many_of_strings : store {
+    std::vector<found<int>> get_many(std::span<const std::string>, time_point, error&);
+};
+struct get_many_without_now : store {
+    std::vector<found<int>> get_many(std::span<const view>, error&);
+};
+static_assert(weir::batch_store<batching, int>);
+static_assert(!weir::batch_store<get_many_of_bare_values, int>);
+static_assert(!weir::batch_store<get_many_of_strings, int>);
+static_assert(!weir::batch_store<get_many_without_now, int>);
+
+struct reading_async : store {
+    void get_async(view, time_point, handler<found<int>, error>) noexcept;
+};
+struct get_async_may_throw : store {
+    void get_async(view, time_point, handler<found<int>, error>);
+};
+struct get_async_of_the_bare_value : store {
+    void get_async(view, time_point, handler<value_ref<int>, error>) noexcept;
+};
+struct get_async_that_reports_no_error : store {
+    void get_async(view, time_point, handler<found<int>>) noexcept;
+};
+static_assert(weir::async_store<reading_async, int>);
+static_assert(!weir::async_store<get_async_may_throw, int>);
+static_assert(!weir::async_store<get_async_of_the_bare_value, int>);
+static_assert(!weir::async_store<get_async_that_reports_no_error, int>);
 
 struct matching : store {
     std::int64_t erase_matching(view, time_point, error&);
@@ -391,8 +529,10 @@ TEST(storage, the_defaults_say_nothing_is_there) {
     EXPECT_FALSE(leased<int>{}.entry.present);
     EXPECT_EQ(leased<int>{}.lease, lease_token::none);
     EXPECT_EQ(lease_token{}, lease_token::none);
-    EXPECT_EQ(value_bounds{}.capacity, 0U);
-    EXPECT_EQ(value_bounds{}.max_bytes, 0U);
+    EXPECT_EQ(store_options{}.capacity, 0U);
+    EXPECT_EQ(store_options{}.max_bytes, 0U);
+    EXPECT_EQ(store_options{}.usual.ttl.count(), 0);
+    EXPECT_EQ(store_options{}.usual.grace.count(), 0);
     EXPECT_EQ(lifetime{}.grace.count(), 0);
 }
 

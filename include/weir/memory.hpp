@@ -80,8 +80,8 @@ public:
 
     template<class Value>
     [[nodiscard]] detail::memory_store<Value> values(std::string_view name,
-                                                     const value_bounds& bounds) const {
-        return state_->caches.template open<detail::memory_store<Value>>(name, bounds);
+                                                     const store_options& options) const {
+        return state_->caches.template open<detail::memory_store<Value>>(name, options);
     }
 
 private:

@@ -26,7 +26,7 @@ struct counter_stats {
     std::uint64_t unplaced = 0;
 };
 
-/// A store of values in memory.
+/// A store of values: what it counts; the rest stays 0.
 struct store_stats {
     /// Entries, of which some may have expired and not been swept yet.
     std::uint64_t entries = 0;
@@ -37,6 +37,8 @@ struct store_stats {
     std::uint64_t evictions = 0;
     /// Entries removed because their time was over.
     std::uint64_t expirations = 0;
+    /// Entries that were found and counted as absent because their bytes are no value of this cache.
+    std::uint64_t undecodable = 0;
 };
 
 /// A cache, over all its handles on one store in this process.

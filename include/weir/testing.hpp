@@ -236,8 +236,8 @@ public:
 
     template<class V>
         requires opening_backend<B, V>
-    [[nodiscard]] auto values(std::string_view name, const value_bounds& bounds) {
-        return detail::failing_store<store_of<B, V>, V>{inside_.template values<V>(name, bounds),
+    [[nodiscard]] auto values(std::string_view name, const store_options& options) {
+        return detail::failing_store<store_of<B, V>, V>{inside_.template values<V>(name, options),
                                                         plan_};
     }
 

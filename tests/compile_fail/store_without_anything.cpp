@@ -11,7 +11,7 @@ struct backend {
     weir::time_point now() const noexcept;
 
     template<class V>
-    store values(std::string_view, const weir::value_bounds&);
+    store values(std::string_view, const weir::store_options&);
 };
 
 static_assert(weir::explain_values<backend, int>());

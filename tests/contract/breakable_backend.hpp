@@ -395,7 +395,7 @@ public:
     }
 
     template<class V>
-    breakable_store<V> values(std::string_view name, const weir::value_bounds&) {
+    breakable_store<V> values(std::string_view name, const weir::store_options&) {
         using entries = typename breakable_store<V>::state;
         const std::lock_guard lock{state_->mutex};
         std::string id{name};

@@ -26,13 +26,13 @@ public:
 
     template<class V>
     weir::detail::in_process_leases<map_store<V>, V> values(std::string_view name,
-                                                            const weir::value_bounds& bounds) {
+                                                            const weir::store_options& options) {
         const std::lock_guard lock{tables_->mutex};
         std::shared_ptr<weir::detail::lease_table>& table = tables_->of[std::string{name}];
         if (table == nullptr) {
             table = std::make_shared<weir::detail::lease_table>();
         }
-        return {map_backend::values<V>(name, bounds), table};
+        return {map_backend::values<V>(name, options), table};
     }
 
 private:

@@ -73,7 +73,7 @@ struct same_hash {
 
 template<class V, class Hash = weir::detail::keyed_hash>
 struct fixture {
-    explicit fixture(const weir::value_bounds& bounds) : store{bounds} {}
+    explicit fixture(const weir::store_options& options) : store{options} {}
 
     template<class... Args>
     void put(std::string_view key, std::chrono::nanoseconds ttl, Args&&... args) {

@@ -49,7 +49,7 @@ public:
     /// Opens the store called `name`, or makes it. Throws std::invalid_argument if `name` is in use
     /// with another type of values or other bounds.
     template<class Store>
-    [[nodiscard]] Store open(std::string_view name, const value_bounds& bounds) {
+    [[nodiscard]] Store open(std::string_view name, const store_options& options) {
         const std::lock_guard lock{mutex_};
         for (const entry& known : entries_) {
             if (known.name != name) {
@@ -60,31 +60,31 @@ public:
                 throw std::invalid_argument{"weir: the cache name \"" + known.name +
                                             "\" is in use with another type of values"};
             }
-            refuse_other_bounds(known, bounds);
+            refuse_other_bounds(known, options);
             return *store;
         }
-        Store store{bounds};
-        entries_.push_back({std::string{name}, bounds, store});
+        Store store{options};
+        entries_.push_back({std::string{name}, options, store});
         return store;
     }
 
 private:
     struct entry {
         std::string name;
-        value_bounds bounds;
+        store_options options;
         std::any store;
     };
 
-    static void refuse_other_bounds(const entry& known, const value_bounds& bounds) {
-        const auto text = [](const value_bounds& b) {
-            return "capacity " + std::to_string(b.capacity) + " and max_bytes " +
-                   std::to_string(b.max_bytes);
+    static void refuse_other_bounds(const entry& known, const store_options& options) {
+        const auto text = [](const store_options& o) {
+            return "capacity " + std::to_string(o.capacity) + " and max_bytes " +
+                   std::to_string(o.max_bytes);
         };
-        if (known.bounds.capacity != bounds.capacity ||
-            known.bounds.max_bytes != bounds.max_bytes) {
+        if (known.options.capacity != options.capacity ||
+            known.options.max_bytes != options.max_bytes) {
             throw std::invalid_argument{"weir: the cache name \"" + known.name +
-                                        "\" is in use with " + text(known.bounds) +
-                                        "; it cannot be opened with " + text(bounds)};
+                                        "\" is in use with " + text(known.options) +
+                                        "; it cannot be opened with " + text(options)};
         }
     }
 

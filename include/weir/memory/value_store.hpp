@@ -47,8 +47,8 @@ public:
     /// Most entries that `max_bytes` alone makes room for; more take a `capacity`.
     static constexpr std::size_t most_by_bytes = std::size_t{1} << 24;
 
-    explicit memory_store(const value_bounds& bounds, const Hash& hash = {})
-        : state_{std::make_shared<state>(bounds, hash)} {}
+    explicit memory_store(const store_options& options, const Hash& hash = {})
+        : state_{std::make_shared<state>(options, hash)} {}
 
     /// Where the entry of one key is. Cheap to copy; valid for this store.
     struct place {
@@ -165,7 +165,7 @@ private:
     using table = value_table<V, Hash>;
 
     struct state {
-        state(const value_bounds& bounds, const Hash& h);
+        state(const store_options& options, const Hash& h);
         ~state();
         state(const state&) = delete;
         state& operator=(const state&) = delete;
@@ -195,17 +195,17 @@ private:
 }
 
 template<class V, class Hash>
-memory_store<V, Hash>::state::state(const value_bounds& bounds, const Hash& h) : hash{h} {
-    const std::size_t by_bytes = std::clamp<std::size_t>(bounds.max_bytes / 128, 1, most_by_bytes);
-    const std::size_t capacity = bounds.capacity != 0    ? bounds.capacity
-                                 : bounds.max_bytes != 0 ? by_bytes
-                                                         : default_capacity;
+memory_store<V, Hash>::state::state(const store_options& options, const Hash& h) : hash{h} {
+    const std::size_t by_bytes = std::clamp<std::size_t>(options.max_bytes / 128, 1, most_by_bytes);
+    const std::size_t capacity = options.capacity != 0    ? options.capacity
+                                 : options.max_bytes != 0 ? by_bytes
+                                                          : default_capacity;
     const std::size_t count = shards_for(capacity);
     tables = std::allocator<table>{}.allocate(count);
     for (; shards < count; ++shards) {
         shard_bounds part;
         part.capacity = capacity / count + (shards < capacity % count ? 1 : 0);
-        part.max_bytes = bounds.max_bytes / count;
+        part.max_bytes = options.max_bytes / count;
         part.first_token = shards + 1;
         part.token_step = count;
         try {
