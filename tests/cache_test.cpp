@@ -482,6 +482,9 @@ TYPED_TEST(each_cache, options_out_of_range_are_refused_with_value_and_range) {
     EXPECT_THAT(message("c", {.ttl = 1s, .grace = -1ns}), HasSubstr("grace is -1ns"));
     EXPECT_THAT(message("c", {.ttl = 1s, .jitter = 2s}), HasSubstr("jitter is 2000000000ns"));
     EXPECT_THAT(message("c", {.ttl = 1s, .negative_ttl = 1ns}), HasSubstr("negative_ttl is 1ns"));
+    EXPECT_THAT(message("c", {.ttl = 1s, .lease = 0s}),
+                AllOf(HasSubstr("lease is 0ns"), HasSubstr("from 1ms to 1h")));
+    EXPECT_THAT(message("c", {.ttl = 1s, .lease = 1h + 1ns}), HasSubstr("lease is 36000"));
     EXPECT_THAT(message("c", {.ttl = 1s, .capacity = (std::size_t{1} << 32) + 1}),
                 AllOf(HasSubstr("capacity is 4294967297"), HasSubstr("at most")));
     EXPECT_THAT(message("", {.ttl = 1s}), HasSubstr("1 to 64"));

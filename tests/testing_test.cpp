@@ -1,5 +1,7 @@
 #include <weir/testing.hpp>
 
+#include "contract/breakable_backend.hpp"
+
 #include <weir/memory.hpp>
 #include <weir/quota/fixed_window.hpp>
 
@@ -97,6 +99,15 @@ static_assert(weir::registering_backend<failing>);
 static_assert(weir::leasing_store<store, std::string>);
 static_assert(weir::matching_store<store>);
 static_assert(weir::hosting_store<store>);
+static_assert(weir::async_backend<failing>);
+static_assert(weir::async_store<store, std::string>);
+static_assert(weir::batch_store<store, std::string>);
+// A backend has no refinement that the one inside lacks.
+static_assert(!weir::quota_checking_backend<failing>);
+static_assert(!weir::deferring_store<store, std::string>);
+using failing_over_all = failing_backend<weir_tests::breakable_backend>;
+static_assert(weir::quota_checking_backend<failing_over_all>);
+static_assert(weir::deferring_store<weir::store_of<failing_over_all, std::string>, std::string>);
 // What cannot report a failure is not offered.
 static_assert(!weir::locating_backend<failing>);
 static_assert(!weir::visiting_store<store, std::string>);
@@ -202,7 +213,96 @@ TEST_F(failing_backend_test, fails_every_operation_of_a_store) {
     expect_failure("erase_matching");
     values.clear(now, ec);
     expect_failure("clear");
-    EXPECT_EQ(backend.calls(), 9);
+    EXPECT_TRUE(values.get_many(std::vector<std::string_view>{"k"}, now, ec).empty());
+    expect_failure("get_many");
+    EXPECT_EQ(backend.calls(), 10);
+}
+
+/// What the handler of an asynchronous call was told, and how often.
+template<class Result>
+struct told {
+    int times = 0;
+    Result result{};
+    std::error_code error;
+
+    weir::handler<Result, std::error_code> as_handler() {
+        return [this](Result r, std::error_code ec) {
+            ++times;
+            result = std::move(r);
+            error = ec;
+        };
+    }
+};
+
+TEST_F(failing_backend_test, fails_what_does_not_wait_and_applies_none_of_it) {
+    const auto take_async = [&] {
+        told<weir::decision> answer;
+        backend.update_async({"limiter", "limiter:fixed_window:60000000000", 1}, "k",
+                             weir::take_step<weir::fixed_window>{weir::per_minute(3)}, now,
+                             answer.as_handler());
+        EXPECT_EQ(answer.times, 1);
+        return answer;
+    };
+    const auto get_async = [&] {
+        told<weir::found<std::string>> answer;
+        values.get_async("k", now, answer.as_handler());
+        EXPECT_EQ(answer.times, 1);
+        return answer;
+    };
+    put("one");
+    backend.fail_with(errc::unavailable);
+    EXPECT_FALSE(take_async().result);
+    EXPECT_EQ(take_async().error, errc::unavailable);
+    EXPECT_FALSE(get_async().result.present);
+    EXPECT_EQ(get_async().error, errc::unavailable);
+    backend.recover();
+    EXPECT_EQ(take_async().result.remaining, 2);
+    EXPECT_EQ(*get_async().result.value, "one");
+    EXPECT_FALSE(get_async().error);
+    backend.lose_answers();
+    EXPECT_FALSE(take_async().result);
+    EXPECT_EQ(take_async().error, errc::timeout);
+    EXPECT_FALSE(get_async().result.present);
+    backend.recover();
+    EXPECT_FALSE(take_async().result) << "the takes before were applied";
+}
+
+TEST(failing_backend_over_all, fails_what_is_deferred) {
+    const manual_clock clock;
+    const failing_over_all backend{{clock, {}}};
+    auto values = failing_over_all{backend}.values<std::string>("cache", {});
+    const time_point now = backend.now();
+    std::error_code ec;
+    const auto put_later = [&](lease_token lease) {
+        told<bool> answer;
+        values.put_if_leased_later("k", weir::make_value<std::string>("v"), {1h}, lease, now,
+                                   answer.as_handler());
+        EXPECT_EQ(answer.times, 1);
+        return answer;
+    };
+    const lease_token lease = values.get_or_lease("k", now, ec).lease;
+    backend.fail_with(errc::unavailable);
+    EXPECT_FALSE(put_later(lease).result);
+    EXPECT_EQ(put_later(lease).error, errc::unavailable);
+    values.release_later("k", lease);
+    backend.recover();
+    EXPECT_FALSE(values.get("k", now, ec).present);
+    EXPECT_EQ(values.get_or_lease("k", now, ec).lease, lease_token::none) << "it was released";
+    backend.lose_answers();
+    EXPECT_FALSE(put_later(lease).result);
+    backend.recover();
+    EXPECT_TRUE(values.get("k", now, ec).present) << "the put before was applied";
+}
+
+TEST(failing_backend_over_all, checks_quotas_as_the_one_inside_also_while_it_fails) {
+    const failing_over_all backend{{manual_clock{}, {}}};
+    backend.fail_with(errc::unavailable);
+    EXPECT_TRUE(backend.counts(weir::per_minute(1)));
+    EXPECT_NO_THROW(backend.validate_quota(weir::per_minute(1)));
+    EXPECT_FALSE(backend.counts(weir::fixed_window{.limit = 1, .window = 1ms}));
+    EXPECT_THROW(backend.validate_quota(weir::fixed_window{.limit = 1, .window = 1ms}),
+                 std::invalid_argument);
+    EXPECT_EQ(backend.calls(), 0);
 }
 
 TEST_F(failing_backend_test, copies_and_stores_fail_together) {

@@ -14,24 +14,25 @@
 /// The flight comes last because a flight looks into the store before it computes: one that began
 /// between the two steps, in the other order, could still find the old entry there and hand it to
 /// those who join it later. tests/cache_protocol_model_test.cpp searches all interleavings.
+///
+/// An invalidation in another process ends the lease, and cannot detach the flight. So where processes
+/// share a store, who joined a flight takes its result only from the store (run_after_waiting);
+/// tests/redis/lease_protocol_model_test.cpp searches the interleavings of that.
 
 #include <weir/cache_operations.hpp>
 #include <weir/cache_options.hpp>
+#include <weir/detail/cache_reader.hpp>
 #include <weir/detail/flight.hpp>
-#include <weir/detail/in_process_leases.hpp>
-#include <weir/detail/striped_counters.hpp>
+#include <weir/detail/hash.hpp>
 #include <weir/glob.hpp>
 #include <weir/scoped_cache.hpp>
 #include <weir/stats.hpp>
 #include <weir/storage.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <functional>
-#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -42,40 +43,10 @@
 
 namespace weir {
 
-namespace detail {
-
-/// What the handles of one cache share beside its entries.
-template<class Value>
-struct cache_core {
-    enum counter : std::size_t {
-        hits,
-        misses,
-        waits,
-        computations,
-        failures,
-        not_stored,
-        stale_served,
-        backend_errors,
-        counter_count
-    };
-
-    flight_table<Value> flights;
-    /// For a store that has no leases of its own.
-    lease_table leases;
-    striped_counters<counter_count> counters;
-    std::atomic<std::uint64_t> jitter_draws{0};
-    const std::uint64_t jitter_seed = random_seed();
-};
-
-} // namespace detail
-
 /// A cache of `Value` on `Backend`, without the erasure of `cache`.
 template<class Value, class Backend>
-class basic_cache : public cache_operations<basic_cache<Value, Backend>, Value> {
-    static_assert(std::is_object_v<Value> && !std::is_const_v<Value>,
-                  "weir: the Value of a cache is a plain object type");
-    static_assert(explain_values<Backend, Value>());
-
+class basic_cache : public cache_operations<basic_cache<Value, Backend>, Value>,
+                    private detail::cache_reader<Value, Backend> {
 public:
     using value_type = Value;
 
@@ -115,124 +86,33 @@ private:
     template<class>
     friend class cache;
 
-    using raw_store = store_of<Backend, Value>;
-    using store_type = detail::leasing_form<raw_store, Value>;
-    static constexpr bool our_leases = !leasing_store<raw_store, Value>;
-    using core = detail::cache_core<Value>;
+    using reader = detail::cache_reader<Value, Backend>;
+    using reader::ask;
+    using reader::backend_;
+    using reader::core_;
+    using reader::fresh;
+    using reader::guarded;
+    using reader::hit;
+    using reader::store_;
+    using typename reader::asked;
+    using typename reader::core;
+    using typename reader::raw_store;
+    using typename reader::store_type;
     using computation = detail::computation<Value>;
     using outcome = detail::flight_outcome<Value>;
 
     basic_cache(Backend backend, raw_store store, const cache_options& options)
-        : backend_{std::move(backend)},
-          core_{core_of(store)},
-          store_{leasing(std::move(store), core_)},
-          options_{options} {}
+        : reader{std::move(backend), std::move(store)}, options_{options} {}
 
     [[nodiscard]] static raw_store open(Backend& backend, std::string_view name,
                                         const cache_options& options) {
         detail::validate(name, options);
-        return backend.template values<Value>(name, {options.capacity, options.max_bytes});
-    }
-
-    [[nodiscard]] static std::shared_ptr<core> core_of(raw_store& store) {
-        if constexpr (hosting_store<raw_store>) {
-            return std::static_pointer_cast<core>(
-                store.hosted(+[]() -> std::shared_ptr<void> { return std::make_shared<core>(); }));
-        } else {
-            return std::make_shared<core>();
-        }
-    }
-
-    [[nodiscard]] static store_type leasing(raw_store store, const std::shared_ptr<core>& shared) {
-        if constexpr (our_leases) {
-            return {std::move(store),
-                    std::shared_ptr<detail::lease_table>{shared, &shared->leases}};
-        } else {
-            return store;
-        }
+        return backend.template values<Value>(
+            name,
+            {options.capacity, options.max_bytes, {options.ttl, options.grace}, options.lease});
     }
 
     [[nodiscard]] std::chrono::nanoseconds ttl() const noexcept { return options_.ttl; }
-
-    // ---- reading ---------------------------------------------------------------------------
-
-    [[nodiscard]] static bool fresh(const found<Value>& entry, time_point now) noexcept {
-        return entry.present && now < entry.fresh_until;
-    }
-
-    [[nodiscard]] static cached<Value> hit(found<Value>&& entry, time_point now) noexcept {
-        const cache_status status =
-            entry.value != nullptr ? cache_status::hit : cache_status::negative;
-        return {std::move(entry.value), status, entry.fresh_until - now, {}, true};
-    }
-
-    cached<Value> find(std::string_view key) const {
-        asked first = ask(key);
-        if (fresh(first.entry, first.now)) {
-            return hit(std::move(first.entry), first.now);
-        }
-        if (first.error) {
-            return {nullptr, cache_status::unavailable, std::chrono::nanoseconds{0}, first.error};
-        }
-        return {};
-    }
-
-    struct asked {
-        found<Value> entry;
-        time_point now;
-        std::error_code error;
-    };
-
-    /// Looks `key` up in the store and counts how that went. Absent on failure.
-    asked ask(std::string_view key) const {
-        if constexpr (locating_store<store_type, Value>) {
-            const auto place = store_.locate(key);
-            const time_point now = backend_.now();
-            asked answer{store_.get_at(place, key, now), now, {}};
-            core_->counters.add(fresh(answer.entry, now) ? core::hits : core::misses);
-            return answer;
-        } else {
-            asked answer{{}, backend_.now(), {}};
-            answer.entry =
-                guarded(answer.error, [&] { return store_.get(key, answer.now, answer.error); });
-            const bool found = !answer.error && fresh(answer.entry, answer.now);
-            core_->counters.add(found ? core::hits : core::misses);
-            if (answer.error) {
-                core_->counters.add(core::backend_errors);
-                answer.entry = {};
-            }
-            return answer;
-        }
-    }
-
-    /// What `operation()` returns; what it throws is an error like others.
-    template<class Operation>
-    static std::invoke_result_t<Operation&> guarded(std::error_code& ec, Operation&& operation) {
-        try {
-            return operation();
-        } catch (const std::bad_alloc&) {
-            ec = std::make_error_code(std::errc::not_enough_memory);
-        } catch (...) {
-            // Of a store nothing else comes, but of the user's value_weight or move constructor.
-            ec = make_error_code(errc::unavailable);
-        }
-        return {};
-    }
-
-    template<class F>
-    bool look_at(std::string_view key, F& look) const {
-        if constexpr (visiting_store<store_type, Value>) {
-            const bool seen = store_.visit(key, backend_.now(), look);
-            core_->counters.add(seen ? core::hits : core::misses);
-            return seen;
-        } else {
-            const cached<Value> answer = find(key);
-            if (answer) {
-                std::invoke(look, *answer);
-            }
-            return static_cast<bool>(answer);
-        }
-    }
 
     // ---- computing -------------------------------------------------------------------------
 
@@ -253,6 +133,35 @@ private:
             core_->flights.finish(flight, lead(key, run, error));
         } else {
             core_->counters.add(core::waits);
+            flight->wait();
+            if constexpr (others_change_it) {
+                if (!flight->outcome().thrown) {
+                    return run_after_waiting(key, run);
+                }
+            }
+        }
+        return flight->outcome().get();
+    }
+
+    /// Other processes change the store, too, and cannot detach the flights of this one.
+    static constexpr bool others_change_it = !reader::our_leases && !in_process_backend<Backend>;
+
+    /// For a caller who has waited for a flight that was there before him: it may have begun before a
+    /// change in another process that had returned when the caller came. What the store has now did
+    /// not, nor did a flight that begins now; if another caller has begun it, that was after this one
+    /// came, as a key has one flight in the table at a time.
+    cached<Value> run_after_waiting(std::string_view key,
+                                    const detail::value_computer<Value>& run) const {
+        std::error_code error;
+        const time_point now = backend_.now();
+        found<Value> entry = guarded(error, [&] { return store_.get(key, now, error); });
+        if (!error && fresh(entry, now)) {
+            return hit(std::move(entry), now);
+        }
+        const auto [flight, owner] = core_->flights.join(key);
+        if (owner) {
+            core_->flights.finish(flight, lead(key, run, error));
+        } else {
             flight->wait();
         }
         return flight->outcome().get();
@@ -310,23 +219,44 @@ private:
         }
         // Without a time to live this removes what is there: a stale entry that is superseded.
         kept.ttl = std::max(kept.ttl, std::chrono::nanoseconds{0});
-        const bool held = guarded(error, [&] {
-            return store_.put_if_leased(key, result.value, kept, start.lease, backend_.now(),
-                                        error);
-        });
-        if (error) {
-            core_->counters.add(core::backend_errors);
-            give_up(key, start.lease);
-        } else if (!held || kept.ttl.count() == 0) {
-            core_->counters.add(core::not_stored);
+        const time_point now = backend_.now();
+        if constexpr (deferring_store<store_type, Value>) {
+            store_.put_if_leased_later(key, result.value, kept, start.lease, now,
+                                       [shared = core_, keeps = kept.ttl.count() != 0](
+                                           bool held, std::error_code failure) noexcept {
+                                           count_store(*shared, held && keeps, failure);
+                                       });
+            return {std::move(result.value), status, kept.ttl, error};
+        } else {
+            const bool held = guarded(error, [&] {
+                return store_.put_if_leased(key, result.value, kept, start.lease, now, error);
+            });
+            count_store(*core_, held && kept.ttl.count() != 0, error);
+            if (error) {
+                give_up(key, start.lease);
+            }
+            return {std::move(result.value), status, held ? kept.ttl : std::chrono::nanoseconds{0},
+                    error};
         }
-        return {std::move(result.value), status, held ? kept.ttl : std::chrono::nanoseconds{0},
-                error};
     }
 
+    static void count_store(core& shared, bool stored, std::error_code error) noexcept {
+        if (error) {
+            shared.counters.add(core::backend_errors);
+        } else if (!stored) {
+            shared.counters.add(core::not_stored);
+        }
+    }
+
+    /// A lease that cannot be given up, because the store cannot be reached, ends by itself.
     void give_up(std::string_view key, lease_token lease) const {
-        if (lease != lease_token::none) {
-            std::error_code ignored; // The lease ends by itself where the store cannot be reached.
+        if (lease == lease_token::none) {
+            return;
+        }
+        if constexpr (deferring_store<store_type, Value>) {
+            store_.release_later(key, lease);
+        } else {
+            std::error_code ignored;
             store_.release(key, lease, ignored);
         }
     }
@@ -430,9 +360,6 @@ private:
         }
     }
 
-    mutable Backend backend_;
-    std::shared_ptr<core> core_;
-    mutable store_type store_;
     cache_options options_;
 };
 

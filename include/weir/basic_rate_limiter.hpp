@@ -1,16 +1,17 @@
 #ifndef WEIR_BASIC_RATE_LIMITER_HPP
 #define WEIR_BASIC_RATE_LIMITER_HPP
 
-/// `basic_rate_limiter<Quota, Backend>`: a limiter whose types are known.
+/// `basic_rate_limiter<Quota, Backend>`: a limiter whose types are known. One idea: how each
+/// operation of a limiter becomes a step on its backend; each is short, and there are many.
 
 #include <weir/detail/hash.hpp>
+#include <weir/detail/limiter_core.hpp>
+#include <weir/handler.hpp>
 #include <weir/limiter_operations.hpp>
 #include <weir/limiter_options.hpp>
-#include <weir/memory/counter_table.hpp>
 #include <weir/on_failure.hpp>
 #include <weir/storage.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -23,29 +24,6 @@
 
 namespace weir {
 
-namespace detail {
-
-/// What sets counters apart beside the limiter's name: the algorithm and the length of a window.
-template<quota Quota>
-[[nodiscard]] std::string shape_of(const Quota& quota) {
-    return std::string{Quota::algorithm} + ':' + std::to_string(quota.period().count());
-}
-
-template<quota Quota>
-[[nodiscard]] counter_space make_space(std::string limiter, const Quota& quota) {
-    std::string name = limiter + ':' + shape_of(quota);
-    const std::uint64_t id = stable_hash(name);
-    return {std::move(limiter), std::move(name), id};
-}
-
-/// A name that no other limiter of this process has, nor can be given.
-[[nodiscard]] inline std::string private_limiter_name() {
-    static std::atomic<std::uint64_t> last{0};
-    return '#' + std::to_string(last.fetch_add(1, std::memory_order_relaxed) + 1);
-}
-
-} // namespace detail
-
 /// A limiter of quota `Quota` on `Backend`, without the erasure of `rate_limiter`.
 template<quota Quota, class Backend>
 class basic_rate_limiter : public limiter_operations<basic_rate_limiter<Quota, Backend>> {
@@ -55,7 +33,8 @@ public:
     /// Makes a limiter on a backend that cannot fail.
     ///
     /// Throws std::invalid_argument, naming the value and the range, for a quota or options out of
-    /// range, and for a name in use with another algorithm or window.
+    /// range, for a quota that the backend cannot count, and for a name in use with another
+    /// algorithm or window.
     basic_rate_limiter(Backend backend, Quota quota, limiter_options options = {})
         : basic_rate_limiter{std::move(backend), std::move(quota), on_failure::deny,
                              std::move(options)} {
@@ -67,23 +46,18 @@ public:
     /// Makes a limiter on a backend that can fail, and says what then happens.
     template<std::same_as<on_failure> Then> // not from `{}`: the choice must be written down
     basic_rate_limiter(Backend backend, Quota quota, Then then, limiter_options options = {})
-        : backend_{std::move(backend)},
-          quota_{std::move(quota)},
-          then_{then},
-          spread_{options.spread_resets} {
+        : backend_{std::move(backend)}, quota_{std::move(quota)}, spread_{options.spread_resets} {
         quota_.validate();
         detail::validate(options);
+        if constexpr (quota_checking_backend<Backend>) {
+            backend_.validate_quota(quota_);
+        }
         if constexpr (registering_backend<Backend>) {
             if (!options.name.empty()) {
                 backend_.register_limiter(options.name, detail::shape_of(quota_));
             }
         }
-        space_ = std::make_shared<const counter_space>(
-            detail::make_space(name_or_default(options.name), quota_));
-        if (then == on_failure::local) {
-            local_ =
-                std::make_shared<detail::counter_table>(options.local_counters, when_full::forgive);
-        }
+        core_ = make_core(then, options);
     }
 
 private:
@@ -97,26 +71,64 @@ private:
         return in_process_backend<Backend> ? detail::private_limiter_name() : to_string(quota_);
     }
 
+    [[nodiscard]] std::shared_ptr<detail::limiter_core>
+    make_core(on_failure then, const limiter_options& options) const {
+        auto core = std::make_shared<detail::limiter_core>();
+        core->space = detail::make_space(name_or_default(options.name), quota_);
+        core->then = then;
+        if (then == on_failure::local) {
+            core->local =
+                std::make_unique<detail::counter_table>(options.local_counters, when_full::forgive);
+        }
+        if (!in_process_backend<Backend> && options.remember_denials.count() > 0) {
+            core->remembered = std::make_unique<detail::denials>(options.remember_denials);
+        }
+        return core;
+    }
+
+    /// Whether a call may bring `quota` along.
+    [[nodiscard]] bool counts(const Quota& quota) const noexcept {
+        if constexpr (quota_checking_backend<Backend>) {
+            return quota.valid() && backend_.counts(quota);
+        } else {
+            return quota.valid();
+        }
+    }
+
     // Each primitive twice: under the limiter's own quota, and under one of the call's own.
 
     decision take(std::string_view key, std::int64_t cost) const {
-        return run(*space_, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)});
+        return run(core_->space, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)});
     }
     decision take(std::string_view key, std::int64_t cost, time_point now) const {
-        return run(*space_, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)}, &now);
+        return run(core_->space, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)}, &now);
     }
     decision take(std::string_view key, const Quota& quota, std::int64_t cost) const {
-        if (!quota.valid()) {
+        if (!counts(quota)) {
             return detail::invalid_decision(quota.limit);
         }
         return run_under(key, take_step<Quota>{quota, cost, shift_of(key, quota)});
     }
 
+    void take_async(std::string_view key, std::int64_t cost,
+                    handler<decision> done) const noexcept {
+        run_async(core_->space, key, take_step<Quota>{quota_, cost, shift_of(key, quota_)},
+                  std::move(done));
+    }
+    void take_async(std::string_view key, const Quota& quota, std::int64_t cost,
+                    handler<decision> done) const noexcept {
+        if (!counts(quota)) {
+            done(detail::invalid_decision(quota.limit));
+            return;
+        }
+        run_async_under(key, take_step<Quota>{quota, cost, shift_of(key, quota)}, std::move(done));
+    }
+
     decision look(std::string_view key, std::int64_t cost) const {
-        return run(*space_, key, peek_step<Quota>{quota_, cost, shift_of(key, quota_)});
+        return run(core_->space, key, peek_step<Quota>{quota_, cost, shift_of(key, quota_)});
     }
     decision look(std::string_view key, const Quota& quota, std::int64_t cost) const {
-        if (!quota.valid()) {
+        if (!counts(quota)) {
             return detail::invalid_decision(quota.limit);
         }
         return run_under(key, peek_step<Quota>{quota, cost, shift_of(key, quota)});
@@ -127,7 +139,7 @@ private:
     }
     void return_permits(std::string_view key, const Quota& quota, std::int64_t cost,
                         std::error_code& ec) const {
-        if (cost < 0 || !quota.valid()) {
+        if (cost < 0 || !counts(quota)) {
             ec = std::make_error_code(std::errc::invalid_argument);
             return;
         }
@@ -139,7 +151,7 @@ private:
         forget_key(key, quota_, ec);
     }
     void forget_key(std::string_view key, const Quota& quota, std::error_code& ec) const {
-        if (!quota.valid()) {
+        if (!counts(quota)) {
             ec = std::make_error_code(std::errc::invalid_argument);
             return;
         }
@@ -147,15 +159,19 @@ private:
         in_space_of(quota, [&](const counter_space& space) { change(space, key, step, ec); });
     }
 
-    /// Applies a step that gives something back, here too if this process counts in an outage.
+    /// Applies a step that gives something back, here too: where this process counts in an outage,
+    /// and to the denials that it remembers.
     template<class Step>
     void change(const counter_space& space, std::string_view key, const Step& step,
                 std::error_code& ec) const {
         const time_point now = backend_.now();
-        if (local_ != nullptr) {
-            local_->update(local_->locate(space.id, key), step, now);
+        if (core_->local != nullptr) {
+            core_->local->update(core_->local->locate(space.id, key), step, now);
         }
         backend_.update(space, key, step, now, ec);
+        if (core_->remembered != nullptr) {
+            core_->remembered->drop(key); // after the backend: see detail/denials.hpp
+        }
     }
 
     /// Calls `f` with the counters that `quota` spends from: the limiter's, unless the window is
@@ -163,9 +179,9 @@ private:
     template<class F>
     decltype(auto) in_space_of(const Quota& quota, F&& f) const {
         if (quota.period() == quota_.period()) {
-            return f(*space_);
+            return f(core_->space);
         }
-        return f(detail::make_space(space_->limiter, quota));
+        return f(detail::make_space(core_->space.limiter, quota));
     }
 
     /// Decides by a step under a quota of the call's own.
@@ -175,8 +191,19 @@ private:
             return in_space_of(step.quota,
                                [&](const counter_space& space) { return run(space, key, step); });
         } catch (const std::bad_alloc&) {
-            return decide_without_backend(*space_, key, step, nullptr,
-                                          std::make_error_code(std::errc::not_enough_memory));
+            return without_memory(key, step);
+        }
+    }
+
+    template<class Step>
+    void run_async_under(std::string_view key, const Step& step,
+                         handler<decision> done) const noexcept {
+        try {
+            in_space_of(step.quota, [&](const counter_space& space) {
+                run_async(space, key, step, std::move(done));
+            });
+        } catch (const std::bad_alloc&) {
+            done(without_memory(key, step));
         }
     }
 
@@ -202,45 +229,63 @@ private:
             const auto place = backend_.locate(space, key);
             return backend_.update_at(place, step, at != nullptr ? *at : backend_.now());
         } else {
+            detail::inquiry<Step> asked{step, at != nullptr ? *at : backend_.now()};
+            if (const auto known = detail::prepare(*core_, space, key, asked)) {
+                return *known;
+            }
+            decision answer;
             std::error_code ec;
             try {
-                const time_point now = at != nullptr ? *at : backend_.now();
-                const decision answer = backend_.update(space, key, step, now, ec);
-                if (!ec) {
-                    return answer;
-                }
+                answer = backend_.update(space, key, step, asked.now, ec);
             } catch (const std::bad_alloc&) {
                 ec = std::make_error_code(std::errc::not_enough_memory);
             }
-            return decide_without_backend(space, key, step, at, ec);
+            return detail::settle(*core_, asked, answer, ec);
+        }
+    }
+
+    /// The same, and tells `done` when it is decided: at once where the backend answers at once or
+    /// can only be waited for.
+    template<class Step>
+    void run_async(const counter_space& space, std::string_view key, const Step& step,
+                   handler<decision> done) const noexcept {
+        if constexpr (locating_backend<Backend> || !async_backend<Backend>) {
+            done(run(space, key, step));
+        } else if (step.cost < 0) {
+            done(detail::invalid_decision(step.quota.limit));
+        } else {
+            detail::inquiry<Step> asked{step, backend_.now()};
+            if (const auto known = detail::prepare(*core_, space, key, asked)) {
+                done(*known);
+                return;
+            }
+            auto settle = [core = core_, asked, done = std::move(done)](
+                              const decision& answer, std::error_code ec) mutable noexcept {
+                done(detail::settle(*core, asked, answer, ec));
+            };
+            handler<decision, std::error_code> settled;
+            try {
+                settled = std::move(settle);
+            } catch (const std::bad_alloc&) { // and `settle` is as it was
+                settle({}, std::make_error_code(std::errc::not_enough_memory));
+                return;
+            }
+            backend_.update_async(space, key, step, asked.now, std::move(settled));
         }
     }
 
     template<class Step>
-    decision decide_without_backend(const counter_space& space, std::string_view key,
-                                    const Step& step, const time_point* at,
-                                    std::error_code error) const {
-        decision answer;
-        if (local_ != nullptr) {
-            const time_point now = at != nullptr ? *at : backend_.now();
-            answer = local_->update(local_->locate(space.id, key), step, now);
-        } else {
-            answer.allowed = then_ == on_failure::allow;
-            answer.reason = reason::backend_failed;
-            answer.limit = step.quota.limit;
-        }
-        answer.decided_by = decider::local;
-        answer.set_error(error);
-        return answer;
+    decision without_memory(std::string_view key, const Step& step) const noexcept {
+        detail::inquiry<Step> asked{step, backend_.now()};
+        detail::locate_locally(*core_, core_->space, key, asked);
+        return detail::decide_locally(*core_, asked,
+                                      std::make_error_code(std::errc::not_enough_memory));
     }
 
     mutable Backend backend_;
     Quota quota_;
-    on_failure then_;
     bool spread_;
-    std::shared_ptr<const counter_space> space_;
-    /// Counts while the backend fails; null unless `on_failure::local`.
-    std::shared_ptr<detail::counter_table> local_;
+    std::shared_ptr<detail::limiter_core> core_;
 };
 
 template<class Backend, class Quota>

@@ -10,13 +10,16 @@
 ///     products.invalidate("42");
 
 #include <weir/basic_cache.hpp>
+#include <weir/handler.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace weir {
 
@@ -57,6 +60,9 @@ private:
         virtual cache_stats stats() const = 0;
         virtual std::chrono::nanoseconds ttl() const noexcept = 0;
         virtual cached<Value> find(std::string_view key) const = 0;
+        virtual std::vector<cached<Value>>
+        find_many(std::span<const std::string_view> keys) const = 0;
+        virtual void find_async(std::string_view key, handler<cached<Value>> done) const = 0;
         virtual bool look_at(std::string_view key, viewer look) const = 0;
         virtual cached<Value> find_or_run(std::string_view key, runner run) const = 0;
         virtual value_ref<Value> make(std::string_view key, Value&& value) const = 0;
@@ -76,6 +82,13 @@ private:
         cache_stats stats() const override { return inner.stats(); }
         std::chrono::nanoseconds ttl() const noexcept override { return inner.ttl(); }
         cached<Value> find(std::string_view key) const override { return inner.find(key); }
+        std::vector<cached<Value>>
+        find_many(std::span<const std::string_view> keys) const override {
+            return inner.find_many(keys);
+        }
+        void find_async(std::string_view key, handler<cached<Value>> done) const override {
+            inner.find_async(key, std::move(done));
+        }
         bool look_at(std::string_view key, viewer look) const override {
             return inner.look_at(key, look);
         }
@@ -106,6 +119,12 @@ private:
 
     std::chrono::nanoseconds ttl() const noexcept { return cache_->ttl(); }
     cached<Value> find(std::string_view key) const { return cache_->find(key); }
+    std::vector<cached<Value>> find_many(std::span<const std::string_view> keys) const {
+        return cache_->find_many(keys);
+    }
+    void find_async(std::string_view key, handler<cached<Value>> done) const {
+        cache_->find_async(key, std::move(done));
+    }
     template<class F>
     bool look_at(std::string_view key, F& look) const {
         return cache_->look_at(key, viewer{look});

@@ -6,31 +6,46 @@
 #include <weir/cached.hpp>
 #include <weir/detail/computation.hpp>
 #include <weir/detail/function_ref.hpp>
+#include <weir/detail/key_list.hpp>
+#include <weir/handler.hpp>
 #include <weir/key.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace weir {
+
+namespace detail {
+
+/// What `get_async` calls.
+template<class F, class Value>
+concept takes_answer = requires(std::decay_t<F> f, cached<Value> answer) {
+    std::invoke(f, std::move(answer));
+};
+
+} // namespace detail
 
 template<class Cache>
 class scoped_cache;
 
 /// The operations of a cache, as documented here, over a few primitives of `Derived`.
 ///
-/// A key is any bytes, or an integer by its text; `make_key` joins several parts. `get`, `visit` and
-/// `get_or_compute` throw nothing but what the caller's own function throws (and std::bad_alloc where
-/// there is no memory for a computation). Operations that change something throw std::system_error
-/// when the store fails (an invalidation that failed must not pass unseen) and have overloads that
-/// report through `std::error_code&`. A cache is a handle: its functions are const, and a copy is the
-/// same cache.
+/// A key is any bytes, or an integer by its text; `make_key` joins several parts. `get`, `visit`
+/// and `get_or_compute` throw nothing but what the caller's own function throws (and std::bad_alloc
+/// where there is no memory for a computation, as `get_many` and `get_async` say of themselves).
+/// Operations that change something throw std::system_error when the store fails (an invalidation
+/// that failed must not pass unseen) and have overloads that report through `std::error_code&`. A
+/// cache is a handle: its functions are const, and a copy is the same cache.
 ///
 /// No stale store: a value whose computation began before an `invalidate`, `invalidate_matching`,
 /// `clear`, `put` or successful `add` of its key was called is not stored, and not served to anyone
@@ -44,6 +59,39 @@ public:
 
     /// The fresh value under `key`, or null. In memory a hit takes no lock.
     [[nodiscard]] cached<Value> get(key_view key) const { return self().find(key.bytes()); }
+
+    /// What `get` finds under each of `keys`, in their order; where the store can, in one go: one
+    /// round trip, or overlapping cache misses in memory. If the store fails then, every answer is
+    /// `unavailable`.
+    ///
+    /// @param keys  any range of what converts to a key: strings, views, integers
+    ///
+    /// Throws std::bad_alloc where there is no memory for the answers.
+    template<detail::key_range R>
+    [[nodiscard]] std::vector<cached<Value>> get_many(R&& keys) const {
+        const detail::key_list list{keys};
+        return self().find_many(list.views());
+    }
+
+    /// The same for keys that are listed in place: `get_many({"a", "b", 42})`.
+    [[nodiscard]] std::vector<cached<Value>> get_many(std::initializer_list<key_view> keys) const {
+        const detail::key_list list{keys};
+        return self().find_many(list.views());
+    }
+
+    /// What `get` does, without waiting for the store: calls `done(cached<Value>)` exactly once.
+    ///
+    /// @param done  takes a cached<Value>; moved from; must not throw (std::terminate)
+    ///
+    /// `done` is called on a thread of the backend's choice, later; or here, before this returns,
+    /// if the store answers at once, as memory does, or if it is no `async_store`: then this waits
+    /// as `get` does. It is called also when the store fails and when the backend is destroyed.
+    /// Throws nothing but std::bad_alloc, where `done` is larger than 48 bytes, or the key has a
+    /// scope, and there is no memory for it: then nothing was asked.
+    template<detail::takes_answer<Value> F>
+    void get_async(key_view key, F&& done) const {
+        self().find_async(key.bytes(), handler<cached<Value>>{std::forward<F>(done)});
+    }
 
     /// Calls `look` with the fresh value under `key`, in place, and returns true; or returns false.
     /// In memory this does not even count a holder; an eviction meanwhile waits with the value's
@@ -60,9 +108,13 @@ public:
     ///            kept for `negative_ttl`
     ///
     /// One computation per key at a time: callers who find one going on wait for it and share its
-    /// result, or the exception that it throws. No lock is held while `fn` runs; it may use this and
-    /// other caches. If `fn` throws, nothing is stored; if a value within its grace is there, that
-    /// is the answer (`stale`), otherwise everyone who waited gets the exception.
+    /// result, or the exception that it throws. Where processes share the store, each of them may
+    /// compute, without waiting for another; what one of them computes under the lease is stored,
+    /// and what the others compute meanwhile is their callers' alone. There, those who waited look
+    /// into the store, and if the value could not be stored one of them computes it once more. No lock is held while `fn`
+    /// runs; it may use this and other caches. If `fn` throws, nothing is stored; if a value within
+    /// its grace is there, that is the answer (`stale`), otherwise everyone who waited gets the
+    /// exception.
     ///
     /// Throws std::system_error with errc::recursive_computation if the computation would have to
     /// wait for itself, directly or through other threads.
@@ -128,7 +180,7 @@ public:
     }
 
     /// Removes the entries of all keys that match `glob` (see <weir/glob.hpp>) and returns how many
-    /// there were. Looks at every entry of the cache.
+    /// there were. Looks at every entry of the cache. After an error some of them may be gone.
     std::int64_t invalidate_matching(std::string_view glob) const {
         std::error_code ec;
         const std::int64_t removed = invalidate_matching(glob, ec);

@@ -29,8 +29,15 @@ struct cache_options {
     /// std::optional) is kept: 0 (not at all), or 1 ms to 10 years.
     std::chrono::nanoseconds negative_ttl{0};
 
-    /// Most entries to keep, at most 2^32; 0: the default of the backend (in memory 65,536, or one per 128 bytes of
-    /// `max_bytes`, up to 2^24; about 20 bytes are reserved for each at once). Set it, or `max_bytes`, where values are large and clients choose the keys.
+    /// How long a computation may take and still be stored, where processes share the store: 1 ms
+    /// to one hour. Meanwhile nothing that others compute of the key is stored, so this is also how
+    /// long the end of a process in the middle of a computation keeps the key out of the cache. In
+    /// memory leases last as long as their computations.
+    std::chrono::nanoseconds lease = std::chrono::seconds{10};
+
+    /// Most entries to keep, at most 2^32; 0: the default of the backend (in memory 65,536, or one
+    /// per 128 bytes of `max_bytes`, up to 2^24; about 20 bytes are reserved for each at once). Set
+    /// it, or `max_bytes`, where values are large and clients choose the keys.
     std::size_t capacity = 0;
 
     /// Most bytes of values and keys to keep, with what the cache needs for itself; 0: unbounded.
@@ -67,6 +74,8 @@ inline void validate(std::string_view name, const cache_options& options) {
     validate_duration("jitter", options.jitter, true, none, options.ttl, "from 0 to the ttl");
     validate_duration("negative_ttl", options.negative_ttl, true, min_ttl, max_ttl,
                       "0, or from 1ms to 3650 days");
+    validate_duration("lease", options.lease, false, min_ttl, std::chrono::hours{1},
+                      "from 1ms to 1h");
     if (std::uint64_t{options.capacity} > max_capacity) {
         throw std::invalid_argument{"weir::cache_options: capacity is " +
                                     std::to_string(options.capacity) +

@@ -87,10 +87,12 @@ public:
     [[nodiscard]] bool from_store() const noexcept { return from_store_; }
 
     /// How much longer the entry is fresh, as of the call that returned this; zero when it is not in
-    /// the store.
+    /// the store, or when the store does not tell. A value that was just computed may still be on
+    /// its way to a store that nobody waits for (`deferring_store`).
     [[nodiscard]] std::chrono::nanoseconds expires_in() const noexcept { return expires_in_; }
 
-    /// What the store reported when it could not be asked, or could not keep the computed value.
+    /// What the store reported when it could not be asked, or could not keep the computed value; of
+    /// a `deferring_store` the latter is only counted, in `cache_stats`.
     [[nodiscard]] std::error_code error() const noexcept {
         return error_category_ == nullptr ? std::error_code{}
                                           : std::error_code{error_value_, *error_category_};

@@ -89,9 +89,9 @@ concept locating_backend = counter_backend<B> && in_process_backend<B> &&
 /// | b.validate_quota(q)  |        | throws std::invalid_argument, naming the value and the range, for a quota that is valid and cannot be counted by this backend |
 /// | b.counts(q)          | bool   | that `validate_quota(q)` would not throw; noexcept            |
 ///
-/// With `b` a const B and `q` a const quota of any type. A limiter asks `validate_quota` about its own
-/// quota when it is made, and `counts` about every quota of a call's own, which is `reason::invalid`
-/// if it answers false; `update` then sees no quota that does not count.
+/// With `b` a const B and `q` a const quota of any type. A limiter asks `validate_quota` about its
+/// own quota when it is made, and `counts` about every quota of a call's own, which is
+/// `reason::invalid` if it answers false; `update` then sees no quota that does not count.
 template<class B>
 concept quota_checking_backend = counter_backend<B> &&
     requires(const B& b, const detail::probe_quota& quota) {
@@ -106,10 +106,10 @@ concept quota_checking_backend = counter_backend<B> &&
 /// |-------------------------------------------|--------|------------------------------------------|
 /// | b.update_async(space, key, step, now, done) | void | as `update`; calls `done(result, ec)` exactly once; noexcept |
 ///
-/// `done` is a handler<S::result_type, std::error_code>. It is called before this returns or later, on
-/// this thread or another (where: the backend says), also when the deadline passes and when the
-/// backend is destroyed. Nothing is thrown: whatever goes wrong, lack of memory included, is told to
-/// `done`. `space`, `key` and `step` need not outlive the call.
+/// `done` is a handler<S::result_type, std::error_code>. It is called before this returns or later,
+/// on this thread or another (where: the backend says), also when the deadline passes and when the
+/// backend is destroyed. Nothing is thrown: whatever goes wrong, lack of memory included, is told
+/// to `done`. `space`, `key` and `step` need not outlive the call.
 template<class B>
 concept async_backend = counter_backend<B> &&
     requires(B& b, const counter_space& space, std::string_view key,

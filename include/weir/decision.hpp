@@ -33,7 +33,9 @@ enum class reason : std::uint8_t {
 enum class decider : std::uint8_t {
     /// The storage backend, which all who share it agree with.
     backend,
-    /// This process alone: `on_failure::allow`, `deny` or `local`, or the arguments were invalid.
+    /// This process alone: `on_failure::allow`, `deny` or `local`, or the arguments were invalid;
+    /// or it repeats a denial of the backend that it remembers
+    /// (`limiter_options::remember_denials`), which has the reason `over_limit` and no error.
     local,
 };
 

@@ -29,8 +29,8 @@ enum class errc {
     /// Advice: break the cycle in the functions given to `get_or_compute`.
     recursive_computation,
 
-    /// The deadline passed before the operation could be sent: the backend is being connected to, or
-    /// more is asked of it than it answers. The operation was not applied.
+    /// The deadline passed before the operation could be sent: the backend is being connected to,
+    /// or more is asked of it than it answers. The operation was not applied.
     /// Advice: as for `unavailable`; if it comes often, a longer deadline or more connections.
     not_sent,
 
@@ -43,8 +43,8 @@ enum class errc {
     /// Advice: as for `unavailable`; the server's own log says what is wrong.
     rejected,
 
-    /// The credentials were refused or are missing, or their user may not do this. The operation was
-    /// not applied.
+    /// The credentials were refused or are missing, or their user may not do this. The operation
+    /// was not applied.
     /// Advice: mend the credentials, or what the server permits their user; a retry does not help.
     not_permitted,
 
@@ -54,9 +54,9 @@ enum class errc {
     /// what is there.
     wrong_type,
 
-    /// What came back is no reply, or not one to this operation: the other end is no such server, or
-    /// something between changed the bytes. The connection was given up. The operation may have been
-    /// applied.
+    /// What came back is no reply, or not one to this operation: the other end is no such server,
+    /// or something between changed the bytes. The connection was given up. The operation may have
+    /// been applied.
     /// Advice: check the address, and what is between here and there.
     protocol_error,
 
@@ -78,8 +78,8 @@ enum class errc {
     /// Advice: none; the program is about to end, or to replace the backend.
     closed,
 
-    /// A call that waits, on the thread that would have to serve it: in a handler of an asynchronous
-    /// operation. The operation was not applied.
+    /// A call that waits, on the thread that would have to serve it: in a handler of an
+    /// asynchronous operation. The operation was not applied.
     /// Advice: use the asynchronous form there, or give the backend an executor that runs handlers
     /// elsewhere.
     would_deadlock,
@@ -144,8 +144,8 @@ public:
     return {static_cast<int>(code), error_category()};
 }
 
-/// True if the operation that failed with `error` may have been applied all the same: its answer was
-/// lost, and not the operation. Whoever repeats it then may have it applied twice.
+/// True if the operation that failed with `error` may have been applied all the same: its answer
+/// was lost, and not the operation. Whoever repeats it then may have it applied twice.
 [[nodiscard]] inline bool may_have_been_applied(const std::error_code& error) noexcept {
     return error == make_error_code(errc::timeout) ||
            error == make_error_code(errc::connection_lost) ||

@@ -12,9 +12,10 @@
 
 namespace weir {
 
-/// A callable that takes `Args...`, held until it is called once. It can be moved and not copied, so
-/// what it captures may be so too. A callable of up to 48 bytes that moves without throwing, such as
-/// a lambda over a shared pointer and a few words, is kept inside; a larger one is allocated.
+/// A callable that takes `Args...`, held until it is called once. It can be moved and not copied,
+/// so what it captures may be so too. A callable of up to 48 bytes that moves without throwing,
+/// such as a lambda over a shared pointer and a few words, is kept inside; a larger one is
+/// allocated.
 ///
 /// Thread safety: distinct objects: safe. One object: like a pointer; it may be called on another
 /// thread than the one that made it.
@@ -29,9 +30,10 @@ public:
     template<class F>
         requires(!std::is_same_v<std::remove_cvref_t<F>, handler> &&
                  std::is_invocable_v<std::decay_t<F>&, Args...>)
+    // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): the constraint sees to it
     handler(F&& f) {
         using callable = std::decay_t<F>;
-        if constexpr (fits<callable>) {
+        if constexpr (fits<callable>()) {
             ::new (static_cast<void*>(room_)) callable(std::forward<F>(f));
         } else {
             ::new (static_cast<void*>(room_)) callable*(new callable(std::forward<F>(f)));
@@ -76,9 +78,10 @@ private:
     static constexpr std::size_t room = 48;
 
     template<class F>
-    static constexpr bool
-        fits = sizeof(F) <= room &&
-               alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+    [[nodiscard]] static constexpr bool fits() noexcept {
+        return std::is_nothrow_move_constructible_v<F> && sizeof(F) <= room &&
+               std::alignment_of_v<F> <= alignof(std::max_align_t);
+    }
 
     /// What can be done to a callable in its room.
     struct operations {
@@ -91,7 +94,7 @@ private:
     /// The callable F whose room is `at`.
     template<class F>
     [[nodiscard]] static F& callable_at(void* at) noexcept {
-        if constexpr (fits<F>) {
+        if constexpr (fits<F>()) {
             return *std::launder(static_cast<F*>(at));
         } else {
             return **std::launder(static_cast<F**>(at));
@@ -105,7 +108,7 @@ private:
         },
         [](void* from, void* to) noexcept {
             F& callable = callable_at<F>(from);
-            if constexpr (fits<F>) {
+            if constexpr (fits<F>()) {
                 ::new (to) F(std::move(callable));
                 std::destroy_at(std::addressof(callable));
             } else {
@@ -114,7 +117,7 @@ private:
         },
         [](void* at) noexcept {
             F& callable = callable_at<F>(at);
-            if constexpr (fits<F>) {
+            if constexpr (fits<F>()) {
                 std::destroy_at(std::addressof(callable));
             } else {
                 delete std::addressof(callable);

@@ -6,14 +6,18 @@
 #include <weir/clock.hpp>
 #include <weir/decision.hpp>
 #include <weir/error.hpp>
+#include <weir/handler.hpp>
 #include <weir/key.hpp>
 #include <weir/quota/step.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
+#include <utility>
 
 namespace weir {
 
@@ -29,13 +33,20 @@ namespace detail {
     return answer;
 }
 
+/// What `allow_async` calls.
+template<class F>
+concept takes_decision = requires(std::decay_t<F> f, decision d) {
+    std::invoke(f, std::move(d));
+};
+
 } // namespace detail
 
-/// The operations of a limiter on one key, as documented here, over four primitives of `Derived`.
+/// The operations of a limiter on one key, as documented here, over a few primitives of `Derived`.
 ///
 /// A key is any bytes, or an integer by its text. None of these throws, except `give_back` and
 /// `forget`, which change something without an answer to look at and have overloads that report
-/// instead. A limiter is a handle: its functions are const, and a copy is the same limiter.
+/// instead (and `allow_async` where there is no memory for its handler). A limiter is a handle: its
+/// functions are const, and a copy is the same limiter.
 ///
 /// Concurrency: everything may be called from many threads at once. In memory, a key that is known
 /// takes no lock; a key that is new takes a short lock on two cache lines. On other backends a call
@@ -62,7 +73,7 @@ public:
     /// The same under a quota of this call's own, of the limiter's algorithm: per-customer limits
     /// that live in a database. Calls with different limits spend from one count; calls with
     /// different windows from separate ones, which `peek`, `give_back` and `forget` reach by the same
-    /// quota. A quota out of range is `reason::invalid`.
+    /// quota. A quota out of range, or one that the backend cannot count, is `reason::invalid`.
     template<quota Quota>
     [[nodiscard]] decision allow(key_view key, const Quota& quota, std::int64_t cost = 1) const {
         return self().take(key.bytes(), quota, cost);
@@ -73,6 +84,41 @@ public:
     decision allow(key_view key, F cost) const = delete;
     template<std::floating_point F>
     decision allow(key_view key, F cost, time_point now) const = delete;
+
+    /// What `allow` does, without waiting for the backend: calls `done(decision)` exactly once.
+    ///
+    /// @param done  takes a decision; moved from; must not throw (std::terminate)
+    ///
+    /// `done` is called on a thread of the backend's choice, later; or here, before this returns,
+    /// if this process decides alone (invalid arguments, a denial that it remembers), if the
+    /// backend answers at once, as memory does, or if it is no `async_backend`: then this waits as
+    /// `allow` does. It is called also when the backend fails (`on_failure` decides) and when it is
+    /// destroyed.
+    /// Throws nothing but std::bad_alloc, where `done` is larger than 48 bytes and there is no
+    /// memory for it: then nothing was asked.
+    template<detail::takes_decision F>
+    void allow_async(key_view key, std::int64_t cost, F&& done) const {
+        self().take_async(key.bytes(), cost, handler<decision>{std::forward<F>(done)});
+    }
+
+    template<detail::takes_decision F>
+    void allow_async(key_view key, F&& done) const {
+        allow_async(key, 1, std::forward<F>(done));
+    }
+
+    /// The same under a quota of this call's own, as for `allow`.
+    template<quota Quota, detail::takes_decision F>
+    void allow_async(key_view key, const Quota& quota, std::int64_t cost, F&& done) const {
+        self().take_async(key.bytes(), quota, cost, handler<decision>{std::forward<F>(done)});
+    }
+
+    template<quota Quota, detail::takes_decision F>
+    void allow_async(key_view key, const Quota& quota, F&& done) const {
+        allow_async(key, quota, 1, std::forward<F>(done));
+    }
+
+    template<std::floating_point C, class F>
+    void allow_async(key_view key, C cost, F&& done) const = delete;
 
     /// What `allow(key, cost)` would answer now, but takes nothing and creates nothing; `remaining`
     /// and `reset_after` are those of the key as it is.
@@ -116,7 +162,9 @@ public:
         throw_if(ec, "weir: give_back");
     }
 
-    /// Starts `key` afresh, as one never seen: a pardon.
+    /// Starts `key` afresh, as one never seen: a pardon. What this limiter, or a copy, remembers of
+    /// its denials (`limiter_options::remember_denials`) is over when this returns, as after
+    /// `give_back`.
     void forget(key_view key, std::error_code& ec) const { self().forget_key(key.bytes(), ec); }
 
     /// The same for what was taken under quotas of the calls' own whose window is that of `quota`.

@@ -6,6 +6,7 @@
 #include <weir/clock.hpp>
 #include <weir/detail/name.hpp>
 #include <weir/detail/name_registry.hpp>
+#include <weir/handler.hpp>
 #include <weir/memory/counter_table.hpp>
 #include <weir/memory/value_store.hpp>
 #include <weir/stats.hpp>
@@ -70,6 +71,14 @@ public:
     typename Step::result_type update_at(const detail::counter_table::place& place,
                                          const Step& step, time_point now) const noexcept {
         return state_->counters.update(place, step, now);
+    }
+
+    /// `update`, and `done` called before it returns.
+    template<counter_step Step>
+    void update_async(const counter_space& space, std::string_view key, const Step& step,
+                      time_point now,
+                      handler<typename Step::result_type, std::error_code> done) const noexcept {
+        done(update_at(locate(space, key), step, now), {});
     }
 
     void register_limiter(std::string_view name, std::string_view shape) const {

@@ -70,6 +70,8 @@ private:
         virtual decision take(std::string_view key, std::int64_t cost) const = 0;
         virtual decision take(std::string_view key, std::int64_t cost, time_point now) const = 0;
         virtual decision take(std::string_view key, any_quota quota, std::int64_t cost) const = 0;
+        virtual void take_async(std::string_view key, any_quota quota, std::int64_t cost,
+                                handler<decision> done) const noexcept = 0;
         virtual decision look(std::string_view key, any_quota quota, std::int64_t cost) const = 0;
         virtual void return_permits(std::string_view key, any_quota quota, std::int64_t cost,
                                     std::error_code& ec) const = 0;
@@ -90,6 +92,14 @@ private:
         decision take(std::string_view key, any_quota quota, std::int64_t cost) const override {
             const Quota* const q = known(quota);
             return q != nullptr ? limiter.take(key, *q, cost) : detail::invalid_decision(0);
+        }
+        void take_async(std::string_view key, any_quota quota, std::int64_t cost,
+                        handler<decision> done) const noexcept override {
+            if (const Quota* const q = known(quota)) {
+                limiter.take_async(key, *q, cost, std::move(done));
+            } else {
+                done(detail::invalid_decision(0));
+            }
         }
         decision look(std::string_view key, any_quota quota, std::int64_t cost) const override {
             const Quota* const q = known(quota);
@@ -138,6 +148,15 @@ private:
     template<quota Quota>
     decision take(std::string_view key, const Quota& quota, std::int64_t cost) const {
         return limiter_->take(key, erased(quota), cost);
+    }
+    void take_async(std::string_view key, std::int64_t cost,
+                    handler<decision> done) const noexcept {
+        limiter_->take_async(key, any_quota{}, cost, std::move(done));
+    }
+    template<quota Quota>
+    void take_async(std::string_view key, const Quota& quota, std::int64_t cost,
+                    handler<decision> done) const noexcept {
+        limiter_->take_async(key, erased(quota), cost, std::move(done));
     }
     decision look(std::string_view key, std::int64_t cost) const {
         return limiter_->look(key, any_quota{}, cost);

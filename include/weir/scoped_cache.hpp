@@ -5,14 +5,17 @@
 
 #include <weir/cache_operations.hpp>
 #include <weir/glob.hpp>
+#include <weir/handler.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace weir {
 
@@ -42,6 +45,20 @@ private:
     [[nodiscard]] std::chrono::nanoseconds ttl() const noexcept { return cache_.ttl(); }
 
     cached<value_type> find(std::string_view key) const { return cache_.find(full(key)); }
+
+    std::vector<cached<value_type>> find_many(std::span<const std::string_view> keys) const {
+        std::vector<std::string> whole;
+        whole.reserve(keys.size());
+        for (const std::string_view key : keys) {
+            whole.push_back(full(key));
+        }
+        const std::vector<std::string_view> views{whole.begin(), whole.end()};
+        return cache_.find_many(views);
+    }
+
+    void find_async(std::string_view key, handler<cached<value_type>> done) const {
+        cache_.find_async(full(key), std::move(done));
+    }
 
     template<class F>
     bool look_at(std::string_view key, F& look) const {

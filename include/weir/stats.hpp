@@ -37,7 +37,8 @@ struct store_stats {
     std::uint64_t evictions = 0;
     /// Entries removed because their time was over.
     std::uint64_t expirations = 0;
-    /// Entries that were found and counted as absent because their bytes are no value of this cache.
+    /// Entries that were found and counted as absent because their bytes are no value of this
+    /// cache.
     std::uint64_t undecodable = 0;
 };
 

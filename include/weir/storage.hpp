@@ -31,8 +31,8 @@
 ///
 /// ## Values
 ///
-/// `b.template values<V>(name, options)` opens, or opens again, the store of the cache called `name`.
-/// With `s` such a store, `v` a value_ref<V> (null: a cached nothing), `keep` a lifetime:
+/// `b.template values<V>(name, options)` opens, or opens again, the store of the cache called
+/// `name`. With `s` such a store, `v` a value_ref<V> (null: a cached nothing), `keep` a lifetime:
 ///
 /// | expression                    | result   | guarantee                                       |
 /// |-------------------------------|----------|-------------------------------------------------|
@@ -49,10 +49,11 @@
 ///  1. A copy of a backend, and of a store, refers to the same state. Stores opened under one name
 ///     on one backend share their entries; under different names they share none.
 ///  2. Every call is safe to make from many threads at once on one object.
-///  3. `ec` is cleared on success and set on failure; nothing throws but std::bad_alloc. An `update`,
-///     `put`, `add` or `erase` that failed with an error of which `may_have_been_applied(ec)` is true
-///     may still have been applied, now or later; with any other error it was not and will not be. On
-///     failure the result is value-initialised and means nothing.
+///  3. `ec` is cleared on success and set on failure; nothing throws but std::bad_alloc. An
+///     `update`, `put`, `add` or `erase` that failed with an error of which
+///     `may_have_been_applied(ec)` is true may still have been applied, now or later; with any
+///     other error it was not and will not be. On failure the result is value-initialised and means
+///     nothing.
 ///  4. Keys are opaque bytes of any length, compared byte by byte. A store may prefix, encode or hash
 ///     them (with 128 bits or more between processes); it never confuses two of them on purpose.
 ///  5. A step is pure: it may be called several times, on any thread, before one result counts.
@@ -67,19 +68,20 @@
 ///    no `on_failure`, and an unnamed limiter is private to its copies.
 ///  - registering: `b.register_limiter(name, shape)` throws std::invalid_argument if `name` is in use
 ///    with another shape (algorithm and window).
-///  - quota checking: `b.validate_quota(q)` throws std::invalid_argument for a quota that this backend
-///    cannot count, and `b.counts(q)` answers the same.
+///  - quota checking: `b.validate_quota(q)` throws std::invalid_argument for a quota that this
+///    backend cannot count, and `b.counts(q)` answers the same.
 ///  - locating: `b.locate(space, key)` finds where a counter lives, and `b.update_at(place, step,
 ///    now)` is the update there; a limiter then reads the clock while the memory is on its way. A
 ///    store of values likewise, with `s.locate(key)` and `s.get_at(place, key, now)`.
-///  - async: `b.update_async(...)` and `s.get_async(...)` return at once and call a handler with the
-///    answer. Without it the asynchronous operations of limiters and caches wait for their answers.
+///  - async: `b.update_async(...)` and `s.get_async(...)` return at once and call a handler with
+///    the answer. Without it the asynchronous operations of limiters and caches wait for their
+///    answers.
 ///  - batch: `s.get_many(...)` finds many keys in one go. Without it caches ask for one by one.
 ///  - leasing: a store that gives leases, so that a value computed before an invalidation is not
 ///    stored after it, whoever computes and whoever invalidates. Without it weir keeps the leases
 ///    itself, in one process: among all caches on a store that is hosting, else among copies of one.
-///  - deferring: a leasing store that puts under a lease, and releases one, without making the caller
-///    wait for the answer.
+///  - deferring: a leasing store that puts under a lease, and releases one, without making the
+///    caller wait for the answer.
 ///  - matching: a store that can erase by glob and clear.
 ///  - visiting: a store that shows a value in place without counting a holder.
 ///  - hosting: a store that keeps one object of weir's beside its entries, so that caches opened

@@ -12,7 +12,9 @@
 ///     EXPECT_EQ(weir::http_status(limiter.allow("a client")), 503);
 
 #include <weir/clock.hpp>
+#include <weir/detail/failing_store.hpp>
 #include <weir/error.hpp>
+#include <weir/handler.hpp>
 #include <weir/storage.hpp>
 
 #include <atomic>
@@ -20,7 +22,6 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -72,124 +73,15 @@ private:
     std::shared_ptr<std::atomic<std::int64_t>> since_epoch_;
 };
 
-namespace detail {
-
-/// When the calls to a backend fail, and how many there were.
-class failure_plan {
-public:
-    void fail(std::int64_t calls, std::error_code with, bool applied) {
-        const std::lock_guard lock{mutex_};
-        left_ = calls;
-        error_ = with;
-        applied_ = applied;
-    }
-
-    [[nodiscard]] std::int64_t calls() const {
-        const std::lock_guard lock{mutex_};
-        return calls_;
-    }
-
-    /// Runs one call to the backend, or not, as the plan has it.
-    template<class Call>
-    auto run(std::error_code& ec, const Call& call) {
-        const step now = next();
-        using result = decltype(call());
-        if (!now.error) {
-            return call();
-        }
-        if (now.applied) {
-            static_cast<void>(call());
-        }
-        ec = now.error;
-        return result();
-    }
-
-private:
-    struct step {
-        std::error_code error;
-        bool applied;
-    };
-
-    [[nodiscard]] step next() {
-        const std::lock_guard lock{mutex_};
-        ++calls_;
-        if (left_ == 0) {
-            return {};
-        }
-        --left_;
-        return {error_, applied_};
-    }
-
-    mutable std::mutex mutex_;
-    std::int64_t calls_ = 0;
-    std::int64_t left_ = 0;
-    std::error_code error_;
-    bool applied_ = false;
-};
-
-/// The store of a failing_backend.
-template<class Store, class V>
-class failing_store {
-public:
-    failing_store(Store inside, std::shared_ptr<failure_plan> plan)
-        : inside_{std::move(inside)}, plan_{std::move(plan)} {}
-
-    found<V> get(std::string_view key, time_point now, std::error_code& ec) {
-        return plan_->run(ec, [&] { return inside_.get(key, now, ec); });
-    }
-    void put(std::string_view key, value_ref<V> value, const lifetime& keep, time_point now,
-             std::error_code& ec) {
-        plan_->run(ec, [&] { inside_.put(key, value, keep, now, ec); });
-    }
-    bool add(std::string_view key, value_ref<V> value, const lifetime& keep, time_point now,
-             std::error_code& ec) {
-        return plan_->run(ec, [&] { return inside_.add(key, value, keep, now, ec); });
-    }
-    bool erase(std::string_view key, time_point now, std::error_code& ec) {
-        return plan_->run(ec, [&] { return inside_.erase(key, now, ec); });
-    }
-
-    leased<V> get_or_lease(std::string_view key, time_point now,
-                           std::error_code& ec) requires leasing_store<Store, V> {
-        return plan_->run(ec, [&] { return inside_.get_or_lease(key, now, ec); });
-    }
-    bool put_if_leased(std::string_view key, value_ref<V> value, const lifetime& keep,
-                       lease_token lease, time_point now,
-                       std::error_code& ec) requires leasing_store<Store, V> {
-        return plan_->run(ec,
-                          [&] { return inside_.put_if_leased(key, value, keep, lease, now, ec); });
-    }
-    void release(std::string_view key, lease_token lease,
-                 std::error_code& ec) requires leasing_store<Store, V> {
-        plan_->run(ec, [&] { inside_.release(key, lease, ec); });
-    }
-
-    std::int64_t erase_matching(std::string_view glob, time_point now,
-                                std::error_code& ec) requires matching_store<Store> {
-        return plan_->run(ec, [&] { return inside_.erase_matching(glob, now, ec); });
-    }
-    void clear(time_point now, std::error_code& ec) requires matching_store<Store> {
-        plan_->run(ec, [&] { inside_.clear(now, ec); });
-    }
-
-    std::shared_ptr<void> hosted(std::shared_ptr<void> (*make)()) requires hosting_store<Store> {
-        return inside_.hosted(make);
-    }
-
-private:
-    Store inside_;
-    std::shared_ptr<failure_plan> plan_;
-};
-
-} // namespace detail
-
 /// A backend that does what the one inside does until it is told to fail. It is not `in_process`,
 /// whatever is inside: limiters on it need an `on_failure`. A handle, like every backend: what a
 /// test tells one copy, all copies do.
 ///
-/// Calls of `update` and of the operations of its stores fail; opening a store and reading the clock
-/// do not. What cannot report a failure, locating and visiting, is not offered. A lease whose grant
-/// got lost stays held until the key is written or erased, unless the store inside ends it. Everything may be called from many threads at once.
+/// Calls of `update` and of the operations of its stores fail, those that do not wait for an answer
+/// like those that do; opening a store, checking a quota and reading the clock do not. What cannot
+/// report a failure, locating and visiting, is not offered. A lease whose grant got lost stays held
+/// until the key is written or erased, unless the store inside ends it. Everything may be called
+/// from many threads at once.
 template<clocked_backend B>
 class failing_backend {
 public:
@@ -228,6 +120,24 @@ public:
                                       std::error_code& ec) requires counter_backend<B> {
         return plan_->run(ec, [&] { return inside_.update(space, key, step, now, ec); });
     }
+
+    template<counter_step Step>
+        requires async_backend<B>
+    void update_async(const counter_space& space, std::string_view key, const Step& step,
+                      time_point now,
+                      handler<typename Step::result_type, std::error_code> done) noexcept {
+        using result = typename Step::result_type;
+        plan_->run_async(std::move(done), [&](handler<result, std::error_code> next) {
+            inside_.update_async(space, key, step, now, std::move(next));
+        });
+    }
+
+    template<quota Q>
+        requires quota_checking_backend<B>
+    void validate_quota(const Q& quota) const { inside_.validate_quota(quota); }
+    template<quota Q>
+        requires quota_checking_backend<B>
+    [[nodiscard]] bool counts(const Q& quota) const noexcept { return inside_.counts(quota); }
 
     void register_limiter(std::string_view name,
                           std::string_view shape) requires registering_backend<B> {

@@ -37,11 +37,11 @@ struct store_options {
     /// Most bytes to keep, values, keys and overhead; 0: unbounded.
     std::size_t max_bytes = 0;
     /// How long the cache that opens the store keeps most of its entries; zero: it does not say.
-    /// Every `put` says for itself how long; this is for entries that others wrote. It belongs to the
-    /// handle: stores opened under one name are one store whatever it is.
+    /// Every `put` says for itself how long; this is for entries that others wrote. It belongs to
+    /// the handle: stores opened under one name are one store whatever it is.
     lifetime usual{};
-    /// How long a computation may hold a lease, where the store is shared by processes and has to end
-    /// the leases of those that died. Belongs to the handle too.
+    /// How long a computation may hold a lease, where the store is shared by processes and has to
+    /// end the leases of those that died. Belongs to the handle too.
     std::chrono::nanoseconds lease = std::chrono::seconds{10};
 };
 
@@ -127,8 +127,9 @@ concept leasing_store = value_store<S, V> &&
 ///
 /// Both return when the operation is on its way: whatever this process asks of the same key after
 /// that, on any thread and any handle of the store, comes after it. `done` is a handler<bool,
-/// std::error_code>, called as by `get_async` (see async_store) but possibly on the thread that serves
-/// the store, so it must be short and ask nothing of the store. `key` need not outlive the call.
+/// std::error_code>, called as by `get_async` (see async_store) but possibly on the thread that
+/// serves the store, so it must be short and ask nothing of the store. `key` need not outlive the
+/// call.
 template<class S, class V>
 concept deferring_store = leasing_store<S, V> &&
     requires(S& s, std::string_view key, value_ref<V> value, const lifetime& keep,
@@ -145,9 +146,9 @@ concept deferring_store = leasing_store<S, V> &&
 /// |---------------------------|-----------------------|-----------------------------------------|
 /// | s.get_many(keys, now, ec) | std::vector<found<V>> | what `get` finds under each of `keys`, in their order |
 ///
-/// `keys` is a std::span<const std::string_view>, in which a key may occur more than once. The answers
-/// are those of separate calls of `get`: other threads may write in between. On failure nothing is
-/// known of any key.
+/// `keys` is a std::span<const std::string_view>, in which a key may occur more than once. The
+/// answers are those of separate calls of `get`: other threads may write in between. On failure
+/// nothing is known of any key.
 template<class S, class V>
 concept batch_store = requires(S& s, std::span<const std::string_view> keys, time_point now,
                                std::error_code& ec) {

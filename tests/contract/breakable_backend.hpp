@@ -5,7 +5,9 @@
 /// names it: `breakable_backend{clock, "an add overwrites"}`. Each fault is one that a backend
 /// somebody writes could have.
 
+#include <weir/error.hpp>
 #include <weir/glob.hpp>
+#include <weir/handler.hpp>
 #include <weir/quota/fixed_window.hpp>
 #include <weir/storage.hpp>
 #include <weir/testing.hpp>
@@ -18,12 +20,15 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace weir_tests {
 
@@ -86,6 +91,10 @@ public:
         std::map<std::string, weir::lease_token> leases;
         std::uint64_t last_lease = 0;
         std::shared_ptr<void> hosted;
+        /// What a fault has put off until after the next operation.
+        std::vector<weir::handler<>> put_off;
+        /// What a fault has put off until it is too late.
+        std::vector<weir::handler<>> forgotten;
     };
 
     breakable_store(fault f, std::shared_ptr<state> s)
@@ -99,6 +108,7 @@ public:
     breakable_store& operator=(const breakable_store&) = default;
 
     weir::found<V> get(std::string_view key, weir::time_point now, std::error_code& ec) {
+        const run_put_off_afterwards after{*state_};
         if (!fault_.is("get leaves the error code")) {
             ec.clear();
         }
@@ -113,6 +123,60 @@ public:
             live->fresh_until += 1h;
         }
         return answer;
+    }
+
+    std::vector<weir::found<V>> get_many(std::span<const std::string_view> keys,
+                                         weir::time_point now, std::error_code& ec) {
+        std::vector<weir::found<V>> entries;
+        std::vector<std::string_view> asked{keys.begin(), keys.end()};
+        if (fault_.is("get_many answers in the order of keys")) {
+            std::sort(asked.begin(), asked.end());
+        }
+        std::set<std::string_view> seen;
+        for (const std::string_view key : asked) {
+            std::error_code own;
+            weir::found<V> answer = get(key, now, own);
+            const bool again = !seen.insert(key).second;
+            if ((fault_.is("get_many answers a key once") && again) ||
+                (fault_.is("get_many leaves out what is absent") && !answer.present)) {
+                continue;
+            }
+            if (fault_.is("get_many takes an entry in its grace for absent") &&
+                now >= answer.fresh_until) {
+                answer = {};
+            }
+            entries.push_back(std::move(answer));
+        }
+        if (fault_.is("get_many stops at a hundred keys")) {
+            entries.resize(std::min<std::size_t>(entries.size(), 100));
+        }
+        if (!fault_.is("get_many leaves the error code")) {
+            ec.clear();
+        }
+        return entries;
+    }
+
+    void get_async(std::string_view key, weir::time_point now,
+                   weir::handler<weir::found<V>, std::error_code> done) noexcept {
+        std::error_code ec;
+        weir::found<V> answer = get(
+            fault_.is("get_async mistakes NUL for the end") ? key.substr(0, key.find('\0')) : key,
+            now, ec);
+        if (fault_.is("get_async drops the handler of an absent key") && !answer.present) {
+            return;
+        }
+        if (fault_.is("get_async takes a nothing for absent") && !answer.value) {
+            answer = {};
+        }
+        if (fault_.is("get_async answers with an error")) {
+            ec = make_error_code(weir::errc::timeout);
+        }
+        if (fault_.is("reads on their way go with the backend")) {
+            const std::lock_guard lock{state_->mutex};
+            state_->forgotten.emplace_back([done = std::move(done)]() mutable { done({}, {}); });
+            return;
+        }
+        done(std::move(answer), ec);
     }
 
     void put(std::string_view key, weir::value_ref<V> value, const weir::lifetime& keep,
@@ -169,6 +233,7 @@ public:
     }
 
     bool erase(std::string_view key, weir::time_point now, std::error_code& ec) {
+        const run_put_off_afterwards after{*state_};
         ec.clear();
         std::unique_lock lock{state_->mutex};
         const bool live = find(key, now) != nullptr;
@@ -189,6 +254,7 @@ public:
     }
 
     weir::leased<V> get_or_lease(std::string_view key, weir::time_point now, std::error_code& ec) {
+        const run_put_off_afterwards after{*state_};
         ec.clear();
         const std::lock_guard lock{state_->mutex};
         weir::leased<V> answer;
@@ -241,6 +307,58 @@ public:
             (held->second == lease || fault_.is("release ends any lease"))) {
             state_->leases.erase(held);
         }
+    }
+
+    void put_if_leased_later(std::string_view key, weir::value_ref<V> value,
+                             const weir::lifetime& keep, weir::lease_token lease,
+                             weir::time_point now,
+                             weir::handler<bool, std::error_code> done) noexcept {
+        if (fault_.is("a deferred put comes after what is asked next")) {
+            const std::lock_guard lock{state_->mutex};
+            state_->put_off.emplace_back([mine = unbroken(), kept = std::string{key}, value, keep,
+                                          lease, now, done = std::move(done)]() mutable {
+                mine.put_if_leased_later(kept, value, keep, lease, now, std::move(done));
+            });
+            return;
+        }
+        if (fault_.is("deferred puts on their way go with the backend")) {
+            const std::lock_guard lock{state_->mutex};
+            state_->forgotten.emplace_back([done = std::move(done)]() mutable { done(false, {}); });
+            return;
+        }
+        if (fault_.is("a deferred put needs no lease")) {
+            std::error_code ec;
+            put(key, std::move(value), keep, now, ec);
+            done(true, {});
+            return;
+        }
+        if (fault_.is("a deferred put without a lifetime does nothing") && keep.ttl.count() <= 0) {
+            done(true, {});
+            return;
+        }
+        const weir::lifetime kept =
+            fault_.is("a deferred put knows no grace") ? weir::lifetime{keep.ttl} : keep;
+        std::error_code ec;
+        const bool stored = put_if_leased(key, std::move(value), kept, lease, now, ec);
+        if (fault_.is("a deferred put drops its handler if nothing was stored") && !stored) {
+            return;
+        }
+        done(stored || fault_.is("a deferred put always says that it stored"), ec);
+    }
+
+    void release_later(std::string_view key, weir::lease_token lease) noexcept {
+        if (fault_.is("a deferred release comes after what is asked next")) {
+            const std::lock_guard lock{state_->mutex};
+            state_->put_off.emplace_back([mine = unbroken(), kept = std::string{key},
+                                          lease]() mutable { mine.release_later(kept, lease); });
+            return;
+        }
+        std::error_code ec;
+        if (fault_.is("a deferred release ends any lease")) {
+            breakable_store{fault{"release ends any lease"}, state_}.release(key, lease, ec);
+            return;
+        }
+        release(key, lease, ec);
     }
 
     std::int64_t erase_matching(std::string_view glob, weir::time_point now, std::error_code& ec) {
@@ -301,7 +419,33 @@ public:
     }
 
 private:
+    /// Declared before the lock of an operation, so that it comes after it.
+    class run_put_off_afterwards {
+    public:
+        explicit run_put_off_afterwards(state& s) : state_{s} {}
+        run_put_off_afterwards(const run_put_off_afterwards&) = delete;
+        run_put_off_afterwards& operator=(const run_put_off_afterwards&) = delete;
+        ~run_put_off_afterwards() {
+            std::vector<weir::handler<>> tasks;
+            {
+                const std::lock_guard lock{state_.mutex};
+                tasks.swap(state_.put_off);
+            }
+            for (weir::handler<>& task : tasks) {
+                task();
+            }
+        }
+
+    private:
+        state& state_;
+    };
+
     [[nodiscard]] std::string kept(std::string_view key) const { return kept_key(fault_, key); }
+
+    /// For what is kept in the state itself, which therefore does not own it.
+    [[nodiscard]] breakable_store unbroken() const {
+        return {fault{}, std::shared_ptr<state>{std::shared_ptr<void>{}, state_.get()}};
+    }
 
     entry* find(std::string_view key, weir::time_point now) {
         const auto at = state_->entries.find(kept(key));
@@ -386,6 +530,45 @@ public:
         return answer.result;
     }
 
+    template<weir::counter_step Step>
+    void update_async(const weir::counter_space& space, std::string_view key, const Step& step,
+                      weir::time_point now,
+                      weir::handler<typename Step::result_type, std::error_code> done) noexcept {
+        std::error_code ec;
+        if (fault_.is("update_async answers and does not count")) {
+            done(step(0, now).result, ec);
+            return;
+        }
+        typename Step::result_type result = update(space, key, step, now, ec);
+        if (fault_.is("update_async counts twice")) {
+            update(space, key, step, now, ec);
+        }
+        if (fault_.is("update_async drops the handler of a denied request") && !result) {
+            return;
+        }
+        if (fault_.is("update_async answers with an error")) {
+            ec = make_error_code(weir::errc::timeout);
+        }
+        if (fault_.is("updates on their way go with the backend")) {
+            const std::lock_guard lock{state_->mutex};
+            state_->forgotten.emplace_back([done = std::move(done)]() mutable { done({}, {}); });
+            return;
+        }
+        done(std::move(result), ec);
+    }
+
+    template<weir::quota Q>
+    void validate_quota(const Q& quota) const {
+        const auto shortest = fault_.is("counts and validate_quota disagree") ? 2s : 1s;
+        if (quota.period() < shortest || fault_.is("no quota counts")) {
+            throw std::invalid_argument{"windows are at least 1s here"};
+        }
+    }
+    template<weir::quota Q>
+    [[nodiscard]] bool counts(const Q& quota) const noexcept {
+        return quota.period() >= 1s && !fault_.is("no quota counts");
+    }
+
     void register_limiter(std::string_view name, std::string_view shape) {
         const std::lock_guard lock{state_->mutex};
         const auto at = state_->names.try_emplace(std::string{name}, shape).first;
@@ -420,6 +603,8 @@ private:
         std::map<std::string, std::uint64_t> counters;
         std::map<std::string, std::string> names;
         std::map<std::string, std::any> stores;
+        /// What a fault has put off until it is too late.
+        std::vector<weir::handler<>> forgotten;
     };
 
     [[nodiscard]] std::string place(const weir::counter_space& space, std::string_view key) const {

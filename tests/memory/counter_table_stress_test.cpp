@@ -1,5 +1,7 @@
 /// The table of counters under many threads and under floods of keys.
 
+#include "../support/sanitized.hpp"
+
 #include <weir/memory/counter_table.hpp>
 #include <weir/quota/fixed_window.hpp>
 
@@ -28,24 +30,10 @@ using namespace std::chrono_literals;
 using weir::fixed_window;
 using weir::when_full;
 using weir::detail::counter_table;
+using weir::tests::sanitized;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WEIR_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEIR_TEST_SANITIZED 1
-#endif
-#endif
-
-// Sanitizers make a call some 20 times as slow, and keep memory of their own: the flood is then a
-// tenth, which still passes through the table ten times, storms are shorter, and memory is not
-// measured.
-#if defined(WEIR_TEST_SANITIZED)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-
+// With sanitizers the flood is a tenth, which still passes through the table ten times, storms are
+// shorter, and memory is not measured.
 constexpr std::uint64_t flood_keys = sanitized ? 1'000'000 : 10'000'000;
 constexpr int storms = sanitized ? 2 : 20;
 constexpr int threads = 8;

@@ -1,3 +1,5 @@
+#include "../support/sanitized.hpp"
+
 #include <weir/memory/value_store.hpp>
 
 #include <gtest/gtest.h>
@@ -17,17 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int rounds = 100'000;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-constexpr int rounds = 100'000;
-#else
-constexpr int rounds = 2'000'000;
-#endif
-#else
-constexpr int rounds = 2'000'000;
-#endif
+constexpr int rounds = weir::tests::sanitized ? 100'000 : 2'000'000;
 
 /// A value that knows its key, and whether it was destroyed or torn.
 class checked {

@@ -3,6 +3,7 @@
 
 /// What the checks of counters are written with.
 
+#include <weir/contract/pending_answer.hpp>
 #include <weir/contract/suite.hpp>
 #include <weir/detail/hash.hpp>
 #include <weir/quota/fixed_window.hpp>
@@ -42,6 +43,24 @@ public:
         return apply(key, forget_step<fixed_window>{quota_, shift}, now);
     }
 
+    // The same without waiting.
+    pending_answer<decision> take_async(std::string_view key, time_point now,
+                                        std::int64_t cost = 1) requires async_backend<B> {
+        return async(key, take_step<fixed_window>{quota_, cost, shift}, now);
+    }
+    pending_answer<decision> peek_async(std::string_view key, time_point now,
+                                        std::int64_t cost = 1) requires async_backend<B> {
+        return async(key, peek_step<fixed_window>{quota_, cost, shift}, now);
+    }
+    pending_answer<bool> give_back_async(std::string_view key, time_point now,
+                                         std::int64_t cost = 1) requires async_backend<B> {
+        return async(key, give_back_step<fixed_window>{quota_, cost, shift}, now);
+    }
+    pending_answer<bool> forget_async(std::string_view key,
+                                      time_point now) requires async_backend<B> {
+        return async(key, forget_step<fixed_window>{quota_, shift}, now);
+    }
+
     /// The same counters, asked with another limit.
     [[nodiscard]] counter with_limit(std::int64_t limit) const {
         counter other = *this;
@@ -54,6 +73,14 @@ public:
     nanoseconds shift{0};
 
 private:
+    template<class Step>
+    pending_answer<typename Step::result_type> async(std::string_view key, const Step& step,
+                                                     time_point now) {
+        pending_answer<typename Step::result_type> answer;
+        backend_.update_async(space_, key, step, now, answer.as_handler());
+        return answer;
+    }
+
     template<class Step>
     typename Step::result_type apply(std::string_view key, const Step& step, time_point now) {
         std::error_code ec = detail::left_over_error();

@@ -18,6 +18,8 @@
 /// with `main` from gtest_main. Time comes into every call as an argument, so this suite never waits:
 /// it calls with readings up to ten years ahead of `now()`.
 
+#include <weir/contract/asynchronous_updates.hpp>
+#include <weir/contract/counter_refinements.hpp>
 #include <weir/contract/counter_trial.hpp>
 #include <weir/contract/suite.hpp>
 #include <weir/contract/window_model.hpp>
@@ -31,7 +33,6 @@
 #include <chrono>
 #include <cstdint>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -320,41 +321,6 @@ void add_threads_on_counters(checks<Trial>& list) {
     });
 }
 
-template<class Trial>
-void add_counter_refinements(checks<Trial>& list) {
-    using backend = typename Trial::backend_type;
-    if constexpr (registering_backend<backend>) {
-        list.add("registering_one_name_with_another_shape_throws", [](Trial& t) {
-            backend copy = t.backend;
-            t.backend.register_limiter("login", "fixed_window:10000000000");
-            copy.register_limiter("login", "fixed_window:10000000000");
-            copy.register_limiter("search", "fixed_window:20000000000");
-            EXPECT_THROW(copy.register_limiter("login", "fixed_window:20000000000"),
-                         std::invalid_argument);
-        });
-    } else {
-        list.add("registering_is_absent", [](Trial&) {
-            GTEST_SKIP() << "names of limiters are not checked by this backend";
-        });
-    }
-    if constexpr (locating_backend<backend>) {
-        list.add("an_update_at_a_place_is_the_update_of_its_key", [](Trial& t) {
-            const counter_space& space = t.limiter.space();
-            const take_step<fixed_window> two{{.limit = 3, .window = 10s}, 2};
-            for (const std::string& key : awkward_keys()) {
-                const auto place = t.backend.locate(space, key);
-                EXPECT_TRUE(t.backend.update_at(place, two, t.start));
-                EXPECT_FALSE(t.backend.update_at(place, two, t.start));
-                EXPECT_EQ(t.limiter.peek(key, t.start).remaining, 1) << shown(key);
-            }
-        });
-    } else {
-        list.add("locating_is_absent", [](Trial&) {
-            GTEST_SKIP() << "this backend does not tell where a counter lives";
-        });
-    }
-}
-
 } // namespace detail
 
 /// All the checks of the counter half.
@@ -368,6 +334,7 @@ template<subject T>
     detail::add_time_of_counters(list);
     detail::add_histories(list);
     detail::add_threads_on_counters(list);
+    detail::add_asynchronous_updates(list);
     detail::add_counter_refinements(list);
     return list;
 }

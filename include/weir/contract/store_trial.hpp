@@ -3,6 +3,7 @@
 
 /// What the checks of stores of values are written with.
 
+#include <weir/contract/pending_answer.hpp>
 #include <weir/contract/sample.hpp>
 #include <weir/contract/suite.hpp>
 #include <weir/storage.hpp>
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace weir::contract {
 
@@ -92,6 +94,33 @@ public:
         std::error_code ec = detail::left_over_error();
         store_.release(key, lease, ec);
         detail::expect_success(ec, "release");
+    }
+
+    std::vector<found<V>>
+    get_many(const std::vector<std::string>& keys) requires batch_store<raw_type, V> {
+        const std::vector<std::string_view> views{keys.begin(), keys.end()};
+        std::error_code ec = detail::left_over_error();
+        std::vector<found<V>> entries = store_.get_many(views, now(), ec);
+        detail::expect_success(ec, "get_many");
+        return entries;
+    }
+
+    pending_answer<found<V>> get_async(std::string_view key) requires async_store<raw_type, V> {
+        pending_answer<found<V>> answer;
+        store_.get_async(key, now(), answer.as_handler());
+        return answer;
+    }
+
+    pending_answer<bool>
+    put_if_leased_later(std::string_view key, int n, lease_token lease,
+                        const lifetime& keep = an_hour) requires deferring_store<raw_type, V> {
+        pending_answer<bool> answer;
+        store_.put_if_leased_later(key, sampled(n), keep, lease, now(), answer.as_handler());
+        return answer;
+    }
+    void release_later(std::string_view key,
+                       lease_token lease) requires deferring_store<raw_type, V> {
+        store_.release_later(key, lease);
     }
 
     std::int64_t erase_matching(std::string_view glob) requires matching_store<raw_type> {

@@ -36,6 +36,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <pthread.h>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -80,7 +81,7 @@ public:
             state_.wait(seen, std::memory_order_acquire);
             seen = state_.load(std::memory_order_acquire);
         }
-        const std::lock_guard lock{graph()};
+        const std::lock_guard lock{graph_};
         flying_thread::mine().waits_for = nullptr;
     }
 
@@ -93,7 +94,7 @@ protected:
             return;
         }
         {
-            const std::lock_guard lock{graph()};
+            const std::lock_guard lock{graph_};
             owner_ = nullptr;
         }
         state_.notify_all();
@@ -104,15 +105,10 @@ private:
     static constexpr std::uint32_t awaited = 1;
     static constexpr std::uint32_t finished = 2;
 
-    [[nodiscard]] static std::mutex& graph() noexcept {
-        static std::mutex mutex;
-        return mutex;
-    }
-
     /// Enters this thread into the wait graph; false if there is nothing to wait for any more.
     [[nodiscard]] bool announce_waiter() {
         flying_thread& me = flying_thread::mine();
-        const std::lock_guard lock{graph()};
+        std::unique_lock lock{graph_};
         std::uint32_t expected = running;
         if (!state_.compare_exchange_strong(expected, awaited, std::memory_order_acq_rel) &&
             expected == finished) {
@@ -121,6 +117,7 @@ private:
         for (const flight_base* flight = this; flight != nullptr && flight->owner_ != nullptr;
              flight = flight->owner_->waits_for) {
             if (flight->owner_ == &me) {
+                lock.unlock(); // so that not even an allocator is called under it
                 throw std::system_error{make_error_code(errc::recursive_computation),
                                         "weir: key \"" + key_ + "\""};
             }
@@ -128,6 +125,14 @@ private:
         me.waits_for = this;
         return true;
     }
+
+    /// Of the wait graph of all caches. A fork waits for it, so that no child finds it locked by a
+    /// thread that is not there.
+    static inline std::mutex graph_;
+    static void lock_graph() noexcept { graph_.lock(); }
+    static void unlock_graph() noexcept { graph_.unlock(); }
+    static inline const int waited_for_by_forks_ =
+        ::pthread_atfork(&lock_graph, &unlock_graph, &unlock_graph);
 
     const std::string key_;
     const std::uint64_t hash_;

@@ -13,6 +13,7 @@
 
 #include <weir/detail/hash.hpp>
 #include <weir/glob.hpp>
+#include <weir/handler.hpp>
 #include <weir/storage.hpp>
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -87,11 +89,23 @@ private:
 template<class Store, class Value>
 class in_process_leases {
 public:
+    using entry_handler = handler<found<Value>, std::error_code>;
+
     in_process_leases(Store store, std::shared_ptr<lease_table> leases)
         : store_{std::move(store)}, leases_{std::move(leases)} {}
 
     found<Value> get(std::string_view key, time_point now, std::error_code& ec) {
         return store_.get(key, now, ec);
+    }
+
+    std::vector<found<Value>> get_many(std::span<const std::string_view> keys, time_point now,
+                                       std::error_code& ec) requires batch_store<Store, Value> {
+        return store_.get_many(keys, now, ec);
+    }
+
+    void get_async(std::string_view key, time_point now,
+                   entry_handler done) noexcept requires async_store<Store, Value> {
+        store_.get_async(key, now, std::move(done));
     }
 
     void put(std::string_view key, value_ref<Value> value, const lifetime& keep, time_point now,

@@ -2,20 +2,24 @@
 #define WEIR_MEMORY_VALUE_STORE_HPP
 
 #include <weir/detail/hash.hpp>
+#include <weir/handler.hpp>
 #include <weir/memory/value_table.hpp>
 #include <weir/stats.hpp>
 #include <weir/storage.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace weir::detail {
 
@@ -73,6 +77,31 @@ public:
         ec.clear();
         const place at = find(key);
         return at.shard->get(key, at.hash, now);
+    }
+
+    /// Looks the keys up a few at a time, so that their cache misses overlap.
+    std::vector<found<V>> get_many(std::span<const std::string_view> keys, time_point now,
+                                   std::error_code& ec) const {
+        ec.clear();
+        std::vector<found<V>> entries;
+        entries.reserve(keys.size());
+        while (!keys.empty()) {
+            const auto some = keys.first(std::min<std::size_t>(keys.size(), 16));
+            std::array<place, 16> places;
+            std::transform(some.begin(), some.end(), places.begin(),
+                           [&](std::string_view key) { return locate(key); });
+            for (std::size_t i = 0; i < some.size(); ++i) {
+                entries.push_back(get_at(places[i], some[i], now));
+            }
+            keys = keys.subspan(some.size());
+        }
+        return entries;
+    }
+
+    /// `get`, and `done` called before it returns.
+    void get_async(std::string_view key, time_point now,
+                   handler<found<V>, std::error_code> done) const noexcept {
+        done(get_at(find(key), key, now), {});
     }
 
     template<class F>
