@@ -1,11 +1,12 @@
 # Runs a program and compares its output with the `// prints: <line>` comments of its source, one for
 # each line of output. A program without such comments only has to succeed.
 #
-#     cmake -D PROGRAM=<executable> -D SOURCE=<its .cpp> -P run_example.cmake
+#     cmake -D PROGRAM=<executable> -D SOURCE=<its .cpp> [-D WITH=<command to run it with>]
+#           -P run_example.cmake
 
 cmake_minimum_required(VERSION 3.24)
 
-execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE printed ERROR_VARIABLE errors
+execute_process(COMMAND ${WITH} "${PROGRAM}" OUTPUT_VARIABLE printed ERROR_VARIABLE errors
                 RESULT_VARIABLE result)
 if(NOT result STREQUAL "0")
     message(FATAL_ERROR "${PROGRAM} ended with ${result}\n${printed}${errors}")

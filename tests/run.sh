@@ -76,6 +76,7 @@ step "AddressSanitizer and UndefinedBehaviorSanitizer (clang++)" run_preset asan
 step "ThreadSanitizer (g++)" run_tsan
 step "clang-tidy" run_tidy
 step "examples/try.sh" examples/try.sh
+step "examples/try_redis.sh" examples/try_redis.sh
 
 printf '\n=== Summary\n'
 printf '%s\n' "${summary[@]}"

@@ -2,7 +2,9 @@
 
 #include "catalog.hpp"
 
+#include <cstdio>
 #include <string>
+#include <system_error>
 #include <tuple>
 
 namespace shop {
@@ -30,20 +32,24 @@ bool looks_the_same_in_lists(const product& a, const product& b) {
 } // namespace
 
 weir::cached<product> cached_shop::find_product(std::int64_t id) {
+    catch_up();
     // The catalog answers with an optional: that there is no such product is remembered, too.
     return products_.get_or_compute(id, [&] { return catalog_.find_product(id); });
 }
 
 weir::cached<product_page> cached_shop::list_products(const page_request& wanted) {
+    catch_up();
     return pages_.get_or_compute(page_key(wanted), [&] { return catalog_.list_products(wanted); });
 }
 
 weir::cached<sales_report> cached_shop::report() {
+    catch_up();
     // However many ask for it while it is being computed, the database computes it once.
     return reports_.get_or_compute(the_report, [&] { return catalog_.report(); });
 }
 
 weir::cached<cart> cached_shop::find_cart(std::string_view user) {
+    catch_up();
     // A scope of their own for each user: no key can reach into another user's.
     return carts_.scoped(user).get_or_compute(the_cart, [&] { return catalog_.find_cart(user); });
 }
@@ -51,11 +57,40 @@ weir::cached<cart> cached_shop::find_cart(std::string_view user) {
 // Always first the database, then the caches. A reader who fetched the old value in between cannot
 // put it back: weir does not keep what began to be computed before an invalidation.
 
+template<class Invalidate>
+void cached_shop::forget(const Invalidate& invalidate) {
+    try {
+        invalidate();
+    } catch (const std::system_error& error) {
+        // Too late to refuse the change. Other instances may show what was until this one has caught
+        // up, and should it end before that, until the entries end by themselves.
+        std::fprintf(stderr, "product_service: a change did not reach the caches: %s\n",
+                     error.what());
+        behind_ = true;
+    }
+}
+
+void cached_shop::catch_up() {
+    if (!behind_ || !behind_.exchange(false)) {
+        return;
+    }
+    try {
+        products_.clear();
+        pages_.clear();
+        reports_.clear();
+        carts_.clear();
+    } catch (const std::system_error&) {
+        behind_ = true; // not yet
+    }
+}
+
 product cached_shop::add_product(const product_draft& draft) {
     product added = catalog_.add_product(draft);
-    products_.invalidate(added.id); // It may be remembered as missing.
-    forget_pages(added.category);
-    reports_.invalidate(the_report);
+    forget([&] {
+        products_.invalidate(added.id); // It may be remembered as missing.
+        forget_pages(added.category);
+        reports_.invalidate(the_report);
+    });
     return added;
 }
 
@@ -64,14 +99,16 @@ std::optional<product> cached_shop::update_product(std::int64_t id, const produc
     if (!change) {
         return std::nullopt;
     }
-    products_.invalidate(id);
-    if (!looks_the_same_in_lists(change->before, change->after)) {
-        forget_pages(change->before.category);
-        if (change->after.category != change->before.category) {
-            forget_pages(change->after.category);
+    forget([&] {
+        products_.invalidate(id);
+        if (!looks_the_same_in_lists(change->before, change->after)) {
+            forget_pages(change->before.category);
+            if (change->after.category != change->before.category) {
+                forget_pages(change->after.category);
+            }
+            reports_.invalidate(the_report);
         }
-        reports_.invalidate(the_report);
-    }
+    });
     return change->after;
 }
 
@@ -80,30 +117,32 @@ bool cached_shop::remove_product(std::int64_t id) {
     if (!removal) {
         return false;
     }
-    products_.invalidate(id);
-    forget_pages(removal->removed.category);
-    reports_.invalidate(the_report);
-    for (const std::string& user : removal->carts) {
-        carts_.scoped(user).invalidate(the_cart);
-    }
+    forget([&] {
+        products_.invalidate(id);
+        forget_pages(removal->removed.category);
+        reports_.invalidate(the_report);
+        for (const std::string& user : removal->carts) {
+            carts_.scoped(user).invalidate(the_cart);
+        }
+    });
     return true;
 }
 
 bool cached_shop::put_in_cart(std::string_view user, const cart_item& item) {
     const bool done = catalog_.put_in_cart(user, item);
-    carts_.scoped(user).invalidate(the_cart);
+    forget([&] { carts_.scoped(user).invalidate(the_cart); });
     return done;
 }
 
 bool cached_shop::remove_from_cart(std::string_view user, std::int64_t product_id) {
     const bool done = catalog_.remove_from_cart(user, product_id);
-    carts_.scoped(user).invalidate(the_cart);
+    forget([&] { carts_.scoped(user).invalidate(the_cart); });
     return done;
 }
 
 void cached_shop::empty_cart(std::string_view user) {
     catalog_.empty_cart(user);
-    carts_.scoped(user).invalidate(the_cart);
+    forget([&] { carts_.scoped(user).invalidate(the_cart); });
 }
 
 void cached_shop::forget_pages(std::string_view category) {

@@ -4,11 +4,14 @@
 /// The catalog behind caches. All that the service does with weir::cache is in this file and the
 /// next one: what is kept, under which keys, for how long, and what each change invalidates.
 
+#include "json.hpp" // how values are spelt where they leave the process
 #include "model.hpp"
 #include "settings.hpp"
 
+#include <weir/json.hpp>
 #include <weir/weir.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +42,9 @@ public:
     weir::cached<sales_report> report();
     weir::cached<cart> find_cart(std::string_view user);
 
-    // Changing: as the functions of the catalog; afterwards no reader sees what was.
+    // Changing: as the functions of the catalog; afterwards no reader sees what was. If the caches
+    // cannot be reached the change is made all the same, and they are emptied before the next one who
+    // can reach them reads.
 
     product add_product(const product_draft& draft);
     std::optional<product> update_product(std::int64_t id, const product_draft& draft);
@@ -64,9 +69,14 @@ private:
                 .capacity = capacity};
     }
 
+    template<class Invalidate>
+    void forget(const Invalidate& invalidate);
     void forget_pages(std::string_view category);
+    void catch_up();
 
     catalog& catalog_;
+    /// Some of what the caches hold may have changed since.
+    std::atomic<bool> behind_{false};
     weir::cache<product> products_;
     weir::cache<product_page> pages_;
     weir::cache<sales_report> reports_;

@@ -57,18 +57,24 @@ std::string no_such_product(std::int64_t id) {
     return "there is no product " + std::to_string(id);
 }
 
-json to_json(const weir::cache_stats& stats) {
-    return {{"hits", stats.hits},
-            {"misses", stats.misses},
-            {"waits", stats.waits},
-            {"computations", stats.computations},
-            {"failures", stats.failures},
-            {"not_stored", stats.not_stored},
-            {"stale_served", stats.stale_served},
-            {"entries", stats.store.entries},
-            {"bytes", stats.store.bytes},
-            {"evictions", stats.store.evictions},
-            {"expirations", stats.store.expirations}};
+json to_json(const weir::cache_stats& stats, const backend_report& backend) {
+    json shown = {{"hits", stats.hits},
+                  {"misses", stats.misses},
+                  {"waits", stats.waits},
+                  {"computations", stats.computations},
+                  {"failures", stats.failures},
+                  {"not_stored", stats.not_stored},
+                  {"stale_served", stats.stale_served}};
+    if (backend.counts_entries) {
+        shown.update({{"entries", stats.store.entries},
+                      {"bytes", stats.store.bytes},
+                      {"evictions", stats.store.evictions},
+                      {"expirations", stats.store.expirations}});
+    } else {
+        shown.update(
+            {{"backend_errors", stats.backend_errors}, {"undecodable", stats.store.undecodable}});
+    }
+    return shown;
 }
 
 } // namespace
@@ -183,24 +189,22 @@ void http_api::empty_cart(const call& asked, httplib::Response& response) {
 
 void http_api::stats(const call&, httplib::Response& response) {
     const cached_shop::statistics caches = shop_.stats();
-    const weir::counter_stats counters = backend_stats_();
-    send(response, 200,
-         {{"requests", {{"in_progress", in_progress_.load()}}},
-          {"limiters",
-           {{"capacity", counters.capacity},
-            {"bytes", counters.bytes},
-            {"displaced", counters.displaced},
-            {"displaced_used", counters.displaced_used},
-            {"unplaced", counters.unplaced}}},
-          {"caches",
-           {{"product", to_json(caches.products)},
-            {"product_page", to_json(caches.pages)},
-            {"sales_report", to_json(caches.reports)},
-            {"cart", to_json(caches.carts)}}}});
+    const backend_report backend = backend_();
+    json shown = {{"requests", {{"in_progress", in_progress_.load()}}}};
+    shown.update(backend.stats);
+    shown["caches"] = {{"product", to_json(caches.products, backend)},
+                       {"product_page", to_json(caches.pages, backend)},
+                       {"sales_report", to_json(caches.reports, backend)},
+                       {"cart", to_json(caches.carts, backend)}};
+    send(response, 200, shown);
 }
 
 void http_api::health(const call&, httplib::Response& response) {
     catalog_.check();
+    // Without its backend the service still answers: no reason to take it out of service.
+    if (const std::string trouble = backend_().trouble; !trouble.empty()) {
+        return send(response, 200, {{"status", "degraded"}, {"detail", trouble}});
+    }
     send(response, 200, {{"status", "ok"}});
 }
 

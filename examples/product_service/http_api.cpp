@@ -16,28 +16,6 @@ namespace {
 
 constexpr std::size_t max_body_bytes = 65'536;
 
-/// Counts the request against `policy`, tells the client how it stands, and answers it if it is
-/// denied. Returns whether it may go on.
-bool admit(const policy& policy, const client& who, httplib::Response& response) {
-    const weir::applied_quota applied[] = {policy.apply_to(who)};
-    const weir::decision& decision = applied[0].answer;
-
-    response.set_header("RateLimit-Policy", weir::rate_limit_policy_field(applied));
-    if (const std::string field = weir::rate_limit_field(applied); !field.empty()) {
-        response.set_header("RateLimit", field);
-    }
-    if (decision) {
-        return true;
-    }
-    if (const auto seconds = weir::retry_after_seconds(decision)) {
-        response.set_header("Retry-After", std::to_string(*seconds));
-    }
-    response.status = weir::http_status(decision);
-    response.set_header("Cache-Control", "no-store");
-    response.set_content(weir::problem_json(applied), std::string{weir::problem_content_type});
-    return false;
-}
-
 std::string_view title_of(int status) {
     switch (status) {
     case 400:
@@ -81,12 +59,12 @@ bool matches(std::string_view pattern, std::string_view path, std::string& argum
 } // namespace
 
 http_api::http_api(const settings& settings, const limits& limits, const catalog& catalog,
-                   cached_shop& shop, std::function<weir::counter_stats()> backend_stats)
+                   cached_shop& shop, std::function<backend_report()> backend)
     : settings_{settings},
       limits_{limits},
       catalog_{catalog},
       shop_{shop},
-      backend_stats_{std::move(backend_stats)} {}
+      backend_{std::move(backend)} {}
 
 const std::vector<http_api::route>& http_api::routes() {
     using enum limited;
@@ -143,6 +121,34 @@ void http_api::serve_on(httplib::Server& server) {
     server.Patch(".*", handle_all);
     server.Delete(".*", handle_all);
     server.Options(".*", handle_all);
+}
+
+/// Counts the request against `policy`, tells the client how it stands, and answers it if it is
+/// denied. Returns whether it may go on.
+bool http_api::admit(const policy& policy, const client& who, httplib::Response& response) {
+    const weir::applied_quota applied[] = {policy.apply_to(who)};
+    const weir::decision& decision = applied[0].answer;
+
+    const bool counted = decision.reason != weir::reason::backend_failed;
+    if (counting_.exchange(counted) != counted) {
+        std::fprintf(stderr, "product_service: %s\n",
+                     counted ? "limits count again"
+                             : ("requests pass uncounted: " + decision.error().message()).c_str());
+    }
+    response.set_header("RateLimit-Policy", weir::rate_limit_policy_field(applied));
+    if (const std::string field = weir::rate_limit_field(applied); !field.empty()) {
+        response.set_header("RateLimit", field);
+    }
+    if (decision) {
+        return true;
+    }
+    if (const auto seconds = weir::retry_after_seconds(decision)) {
+        response.set_header("Retry-After", std::to_string(*seconds));
+    }
+    response.status = weir::http_status(decision);
+    response.set_header("Cache-Control", "no-store");
+    response.set_content(weir::problem_json(applied), std::string{weir::problem_content_type});
+    return false;
 }
 
 void http_api::handle(const httplib::Request& request, httplib::Response& response) {

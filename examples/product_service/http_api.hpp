@@ -3,6 +3,7 @@
 
 /// The service in HTTP: routes, who asks, what a request must look like, what an answer looks like.
 
+#include "backend_report.hpp"
 #include "cached_shop.hpp"
 #include "catalog.hpp"
 #include "json.hpp"
@@ -22,10 +23,9 @@ namespace shop {
 
 class http_api {
 public:
-    /// `backend_stats` says what the storage backend counts about itself. All arguments must outlive
-    /// the object.
+    /// `backend` reports on the storage backend. All arguments must outlive the object.
     http_api(const settings& settings, const limits& limits, const catalog& catalog,
-             cached_shop& shop, std::function<weir::counter_stats()> backend_stats);
+             cached_shop& shop, std::function<backend_report()> backend);
 
     /// Makes `server` answer with this; the object must outlive the server.
     void serve_on(httplib::Server& server);
@@ -53,6 +53,7 @@ private:
 
     static const std::vector<route>& routes();
 
+    bool admit(const policy& policy, const client& who, httplib::Response& response);
     void handle(const httplib::Request& request, httplib::Response& response);
     void answer(const httplib::Request& request, httplib::Response& response);
 
@@ -77,8 +78,10 @@ private:
     const limits& limits_;
     const catalog& catalog_;
     cached_shop& shop_;
-    std::function<weir::counter_stats()> backend_stats_;
+    std::function<backend_report()> backend_;
     std::atomic<int> in_progress_{0};
+    /// Whether the last request that was limited could be counted.
+    std::atomic<bool> counting_{true};
 };
 
 } // namespace shop

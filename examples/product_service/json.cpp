@@ -70,61 +70,6 @@ std::int64_t read_integer(const json& object, const std::string& name, std::int6
 
 } // namespace
 
-void to_json(json& out, const product& value) {
-    out = {{"id", value.id},
-           {"name", value.name},
-           {"category", value.category},
-           {"description", value.description},
-           {"price_cents", value.price_cents},
-           {"stock", value.stock}};
-}
-
-void to_json(json& out, const product_row& value) {
-    out = {{"id", value.id},
-           {"name", value.name},
-           {"category", value.category},
-           {"price_cents", value.price_cents},
-           {"stock", value.stock}};
-}
-
-void to_json(json& out, const product_page& value) {
-    out = {{"page", value.page},
-           {"per_page", value.per_page},
-           {"total", value.total},
-           {"items", value.items}};
-}
-
-void to_json(json& out, const category_sales& value) {
-    out = {{"category", value.category},
-           {"orders", value.orders},
-           {"units", value.units},
-           {"revenue_cents", value.revenue_cents},
-           {"stock_value_cents", value.stock_value_cents}};
-}
-
-void to_json(json& out, const month_sales& value) {
-    out = {
-        {"month", value.month}, {"orders", value.orders}, {"revenue_cents", value.revenue_cents}};
-}
-
-void to_json(json& out, const bestseller& value) {
-    out = {{"product_id", value.product_id},
-           {"name", value.name},
-           {"units", value.units},
-           {"revenue_cents", value.revenue_cents}};
-}
-
-void to_json(json& out, const product_pair& value) {
-    out = {{"first", value.first}, {"second", value.second}, {"orders", value.orders}};
-}
-
-void to_json(json& out, const sales_report& value) {
-    out = {{"categories", value.categories},
-           {"months", value.months},
-           {"bestsellers", value.bestsellers},
-           {"bought_together", value.bought_together}};
-}
-
 std::string to_text(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
 }

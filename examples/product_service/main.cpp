@@ -1,14 +1,21 @@
 /// An HTTP service over a database of products, with limits and caches by weir.
 ///
-///     settings      what the environment asks for
-///     sqlite        the database in general;  seed: what is in it at first
-///     catalog       the database in the shop's words
-///     cached_shop   the catalog behind caches          <- weir::cache
-///     limits        who may ask how often              <- weir::rate_limiter
-///     http_api      routes, and what passes the limits <- weir/http.hpp
-///     handlers      what each route does
-///     main          puts them together, starts and stops
+///     settings         what the environment asks for
+///     sqlite           the database in general;  seed: what is in it at first
+///     catalog          the database in the shop's words
+///     json             the shop's types in JSON           <- what weir/json.hpp asks for
+///     cached_shop      the catalog behind caches          <- weir::cache
+///     limits           who may ask how often              <- weir::rate_limiter
+///     http_api         routes, and what passes the limits <- weir/http.hpp
+///     handlers         what each route does
+///     backend_report   what operators see of the backend  <- its stats()
+///     main             puts them together, starts and stops
+///
+/// Limits and caches are in the memory of this process; or, with REDIS_URL, in a Redis server, where
+/// all instances share them. `main`, at the end of this file, makes the one backend or the other;
+/// nothing else changes.
 
+#include "backend_report.hpp"
 #include "cached_shop.hpp"
 #include "catalog.hpp"
 #include "http_api.hpp"
@@ -17,6 +24,7 @@
 #include "settings.hpp"
 #include "sqlite.hpp"
 
+#include <weir/redis.hpp>
 #include <weir/weir.hpp>
 
 #include <httplib.h>
@@ -122,9 +130,11 @@ void serve(httplib::Server& server, const stop_signals& signals) {
 
 /// The whole service on one storage backend. A template, so that `main` alone knows which.
 template<class Backend>
-void run(const Backend& backend, const shop::settings& settings) {
-    const stop_signals signals;
-
+void run(const Backend& backend, const shop::settings& settings, const stop_signals& signals) {
+    if (const shop::backend_report report = shop::report_on(backend); !report.trouble.empty()) {
+        std::fprintf(stderr, "product_service: %s; until it can be, requests pass uncounted\n",
+                     report.trouble.c_str());
+    }
     shop::database database{settings.database};
     if (shop::prepare(database)) {
         std::printf("created %s with demonstration data\n", settings.database.c_str());
@@ -132,7 +142,7 @@ void run(const Backend& backend, const shop::settings& settings) {
     shop::catalog catalog{database};
     shop::cached_shop shop{backend, catalog, settings.caches};
     const shop::limits limits{backend, settings.limits};
-    shop::http_api api{settings, limits, catalog, shop, [&] { return backend.stats(); }};
+    shop::http_api api{settings, limits, catalog, shop, [&] { return shop::report_on(backend); }};
 
     httplib::Server server;
     server.new_task_queue = [&] { return new httplib::ThreadPool{settings.threads}; };
@@ -140,6 +150,18 @@ void run(const Backend& backend, const shop::settings& settings) {
     greet(settings, bind(server, settings));
     serve(server, signals);
     std::puts("product_service stopped");
+}
+
+/// Waits a moment for the server, so that already the first requests are counted, and does without it
+/// if it does not come: the backend goes on trying.
+weir::redis_backend redis_at(const std::string& url) {
+    try {
+        weir::redis_backend redis{url};
+        redis.wait_until_connected();
+        return redis;
+    } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument{std::string{"REDIS_URL cannot be used: "} + error.what()};
+    }
 }
 
 } // namespace
@@ -150,15 +172,17 @@ int main(int argc, char** argv) {
         std::fprintf(asked ? stdout : stderr, "usage: %s\n\n%s", argv[0], shop::settings_help);
         return asked ? 0 : 2;
     }
-    shop::settings settings;
     try {
-        settings = shop::read_settings();
+        const shop::settings settings = shop::read_settings();
+        const stop_signals signals;
+        if (settings.redis_url.empty()) {
+            run(weir::memory_backend{}, settings, signals);
+        } else {
+            run(redis_at(settings.redis_url), settings, signals);
+        }
     } catch (const std::invalid_argument& error) {
         std::fprintf(stderr, "product_service: %s\n", error.what());
         return 2;
-    }
-    try {
-        run(weir::memory_backend{}, settings);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "product_service: %s\n", error.what());
         return 1;

@@ -16,6 +16,9 @@ const char* const settings_help = R"(Settings, all from the environment:
   HOST=127.0.0.1            address to listen on
   PORT=8080                 0: any free port
   DATABASE=products.db      file; created and filled at first start
+  REDIS_URL=                where all instances share limits and caches, such as
+                            redis://[user:password@]host:port/db or unix:///path/to/socket?db=0;
+                            left out: each has its own, in memory
   THREADS=16                requests served at once, 1 to 256
   SEARCH_PER_MINUTE=20      searches of one client
   ANONYMOUS_PER_MINUTE=20   other requests of one client without a token, by its address
@@ -138,11 +141,6 @@ void check_tokens(const settings& result) {
 
 settings read_settings() {
     constexpr std::int64_t largest_limit = 0xffffffff;
-    if (variable("REDIS_URL")) {
-        throw std::invalid_argument{
-            "REDIS_URL is set, but this service keeps its limits and caches "
-            "in its own memory; unset it"};
-    }
     settings result;
     read_text("HOST", result.host);
     read_number("PORT", result.port, 0, 65'535);
@@ -150,6 +148,7 @@ settings read_settings() {
     if (result.database.starts_with(':')) {
         reject("DATABASE", result.database, "the name of a file");
     }
+    read_text("REDIS_URL", result.redis_url);
     read_number("THREADS", result.threads, 1, 256);
     read_number("SEARCH_PER_MINUTE", result.limits.search, 1, largest_limit);
     read_number("ANONYMOUS_PER_MINUTE", result.limits.anonymous, 1, largest_limit);

@@ -33,6 +33,8 @@ struct settings {
     /// 0: any free port.
     int port = 8080;
     std::string database = "products.db";
+    /// Where limits and caches are, for all instances that name it; empty: in this one's memory.
+    std::string redis_url;
     std::size_t threads = 16;
     limit_settings limits;
     cache_settings caches;

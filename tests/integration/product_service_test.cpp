@@ -1,9 +1,9 @@
 /// The example service, from outside: what it promises over HTTP.
 
+#include "intruder.hpp"
 #include "running_service.hpp"
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <array>
 #include <chrono>
@@ -11,8 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,52 +20,10 @@ namespace {
 using namespace std::chrono_literals;
 using namespace integration;
 
-const std::string lamp = R"({"name":"Brass Lamp","category":"lighting","description":"bright",)"
-                         R"("price_cents":4900,"stock":7})";
-
-/// A second connection to the service's database, to get in its way.
-class intruder {
-public:
-    explicit intruder(const std::string& path) {
-        sqlite3* handle = nullptr;
-        const int code = sqlite3_open(path.c_str(), &handle);
-        handle_.reset(handle);
-        if (code != SQLITE_OK) {
-            throw std::runtime_error{"cannot open " + path};
-        }
-        sqlite3_busy_timeout(handle, 30'000);
-    }
-
-    void execute(const char* sql) const {
-        char* message = nullptr;
-        if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, &message) != SQLITE_OK) {
-            const std::string text = message;
-            sqlite3_free(message);
-            throw std::runtime_error{text};
-        }
-    }
-
-private:
-    struct close {
-        void operator()(sqlite3* handle) const { sqlite3_close(handle); }
-    };
-    std::unique_ptr<sqlite3, close> handle_;
-};
-
 bool is_problem(const reply& answer, int status) {
     return answer.status == status && answer.header("Content-Type") == "application/problem+json" &&
            answer.json().at("status") == status && answer.json().at("title").is_string() &&
            answer.json().at("detail").is_string();
-}
-
-/// How many of `count` requests were not denied.
-template<class Request>
-int admitted(int count, Request request) {
-    int result = 0;
-    for (int i = 0; i < count; ++i) {
-        result += request().status == 429 ? 0 : 1;
-    }
-    return result;
 }
 
 std::int64_t add_product(const running_service& service, const std::string& body = lamp) {
@@ -472,7 +428,7 @@ TEST(service, ends_with_0_on_sigterm_and_on_sigint) {
         running_service service;
         EXPECT_EQ(service.get("/healthz").status, 200);
         service.send_signal(signal);
-        EXPECT_EQ(service.wait(), 0);
+        EXPECT_EQ(service.wait(), 0) << service.output();
     }
 }
 
@@ -488,7 +444,7 @@ TEST(service, finishes_a_request_that_is_in_progress_before_it_ends) {
     }
     service.send_signal(SIGTERM);
     intruder.execute("COMMIT");
-    EXPECT_EQ(service.wait(), 0);
+    EXPECT_EQ(service.wait(), 0) << service.output();
     EXPECT_EQ(change.get().status, 200);
 }
 
@@ -498,7 +454,7 @@ TEST(service, does_not_wait_for_idle_connections_longer_than_a_moment) {
     idle.set_keep_alive(true);
     ASSERT_TRUE(idle.Get("/healthz"));
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_EQ(service.stop(), 0);
+    EXPECT_EQ(service.stop(), 0) << service.output();
     EXPECT_LT(std::chrono::steady_clock::now() - start, 4s);
 }
 
@@ -509,7 +465,7 @@ TEST(service, keeps_what_was_changed_over_a_restart) {
     {
         running_service service;
         id = add_product(service);
-        EXPECT_EQ(service.stop(), 0);
+        EXPECT_EQ(service.stop(), 0) << service.output();
         std::filesystem::copy_file(service.database(), database);
     }
     const running_service service{{{"DATABASE", database}}};
@@ -520,8 +476,8 @@ TEST(service, keeps_what_was_changed_over_a_restart) {
 /// What the service prints, and its exit status, when it should refuse to start.
 std::pair<int, std::string> refuse(const environment& settings) {
     process service{settings};
-    std::string output = service.read_all();
-    return {service.wait(), output};
+    const int status = service.wait();
+    return {status, service.output()};
 }
 
 TEST(service, refuses_settings_that_make_no_sense_and_names_them) {
@@ -541,7 +497,9 @@ TEST(service, refuses_settings_that_make_no_sense_and_names_them) {
         {"USER_TOKENS", "a=x,b=x"},
         {"DATABASE", ":memory:"},
         {"ADMIN_TOKENS", "a=demo-alice"},
-        {"REDIS_URL", "redis://127.0.0.1"},
+        {"REDIS_URL", ""},
+        {"REDIS_URL", "http://127.0.0.1"},
+        {"REDIS_URL", "redis://127.0.0.1:port"},
     };
     for (const auto& [name, value] : cases) {
         const auto [status, output] = refuse({{name, value}});

@@ -1,20 +1,16 @@
 #include "running_service.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
+#include "support/eventually.hpp"
+
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
-#include <poll.h>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
-#include <sys/wait.h>
-#include <system_error>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -23,24 +19,38 @@ namespace integration {
 namespace {
 
 using namespace std::chrono_literals;
+using weir::tests::eventually;
 
-constexpr int patience_ms = 120'000;
+/// Longer than that of other tests: the first start fills a database, which sanitizers slow down.
+constexpr auto patience = 120s;
 
-[[noreturn]] void fail(const char* what) {
-    throw std::system_error{errno, std::generic_category(), what};
-}
-
-std::vector<std::string> as_strings(const environment& settings) {
-    std::vector<std::string> strings;
+/// The service with `settings` as its whole environment.
+std::vector<std::string> command(const environment& settings) {
+    std::vector<std::string> words{weir::tests::find_program("env").value(), "-i"};
     for (const auto& [name, value] : settings) {
-        strings.push_back(name + "=" + value);
+        words.push_back(name + "=" + value);
     }
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH"}) {
         if (const char* value = std::getenv(name)) {
-            strings.push_back(std::string{name} + "=" + value);
+            words.push_back(std::string{name} + "=" + value);
         }
     }
-    return strings;
+    words.emplace_back(PRODUCT_SERVICE);
+    return words;
+}
+
+/// Waits until the service listens, and returns its port.
+int wait_for_port(process& service) {
+    constexpr std::string_view announcement = "listening on http://127.0.0.1:";
+    std::string printed;
+    const auto listens = [&] {
+        printed = service.output();
+        return printed.find(announcement) != std::string::npos && printed.ends_with('\n');
+    };
+    if (!eventually([&] { return listens() || service.has_ended(); }, patience) || !listens()) {
+        throw std::runtime_error{"the service did not start; it printed:\n" + printed};
+    }
+    return std::stoi(printed.substr(printed.find(announcement) + announcement.size()));
 }
 
 /// Filled once per run of the tests, by the service itself.
@@ -49,16 +59,11 @@ const std::filesystem::path& filled_database() {
     static const std::filesystem::path path = [] {
         std::filesystem::path file = directory.path() / "products.db";
         process service{{{"PORT", "0"}, {"DATABASE", file.string()}}};
-        std::string line;
-        while (line.find("listening on") == std::string::npos) {
-            line = service.read_line();
-            if (line.empty()) {
-                throw std::runtime_error{"the service did not start: see its output"};
-            }
-        }
+        wait_for_port(service);
         service.send_signal(SIGTERM);
         if (service.wait() != 0) {
-            throw std::runtime_error{"the service did not end well after its first start"};
+            throw std::runtime_error{"the service did not end well after its first start:\n" +
+                                     service.output()};
         }
         return file;
     }();
@@ -67,106 +72,22 @@ const std::filesystem::path& filled_database() {
 
 } // namespace
 
-temporary_directory::temporary_directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "product_service.XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-        fail("mkdtemp");
-    }
-    path_ = name;
-}
+process::process(const environment& settings)
+    : child_{{.arguments = command(settings),
+              .directory = directory_.path(),
+              .output = directory_.path() / "output",
+              .errors = directory_.path() / "output"}} {}
 
-temporary_directory::~temporary_directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
-process::process(const environment& settings) {
-    const std::vector<std::string> strings = as_strings(settings);
-    std::vector<char*> variables;
-    for (const std::string& variable : strings) {
-        variables.push_back(const_cast<char*>(variable.c_str()));
-    }
-    variables.push_back(nullptr);
-    std::string program = PRODUCT_SERVICE;
-    std::array<char*, 2> arguments{program.data(), nullptr};
-
-    std::array<int, 2> pipe{};
-    if (pipe2(pipe.data(), O_CLOEXEC) != 0) {
-        fail("pipe2");
-    }
-    pid_ = fork();
-    if (pid_ == 0) {
-        dup2(pipe[1], STDOUT_FILENO);
-        dup2(pipe[1], STDERR_FILENO);
-        execve(program.c_str(), arguments.data(), variables.data());
-        _exit(127);
-    }
-    close(pipe[1]);
-    output_ = pipe[0];
-    if (pid_ < 0) {
-        fail("fork");
-    }
-}
-
-process::~process() {
-    if (pid_ > 0) {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-    }
-    close(output_);
-}
-
-bool process::read_more() const {
-    pollfd readable{.fd = output_, .events = POLLIN, .revents = 0};
-    if (poll(&readable, 1, patience_ms) != 1) {
-        throw std::runtime_error{"the service printed nothing for two minutes"};
-    }
-    std::array<char, 4096> buffer{};
-    const ssize_t count = read(output_, buffer.data(), buffer.size());
-    if (count <= 0) {
-        return false;
-    }
-    pending_.append(buffer.data(), static_cast<std::size_t>(count));
-    return true;
-}
-
-std::string process::read_line() {
-    while (pending_.find('\n') == std::string::npos && read_more()) {
-    }
-    const std::size_t end = std::min(pending_.find('\n'), pending_.size());
-    std::string line = pending_.substr(0, end);
-    pending_.erase(0, end + 1);
-    return line;
-}
-
-std::string process::read_all() {
-    while (read_more()) {
-    }
-    return std::exchange(pending_, {});
-}
-
-void process::send_signal(int signal) const {
-    kill(pid_, signal);
-}
-
-void process::show_output() const {
-    pollfd readable{.fd = output_, .events = POLLIN, .revents = 0};
-    while (poll(&readable, 1, 1000) == 1 && read_more()) {
-    }
-    std::fputs(pending_.c_str(), stderr);
+std::string process::output() const {
+    std::ifstream file{directory_.path() / "output", std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
 }
 
 int process::wait() {
-    pending_ = read_all();
-    int status = 0;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    if (!child_.wait_for(patience)) {
+        throw std::runtime_error{"the service did not end; it printed:\n" + output()};
     }
-    pid_ = -1;
-    const int result = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    if (result != 0) {
-        show_output();
-    }
-    return result;
+    return child_.status().value();
 }
 
 std::string reply::header(const std::string& name) const {
@@ -174,34 +95,24 @@ std::string reply::header(const std::string& name) const {
     return found == headers.end() ? std::string{} : found->second;
 }
 
-environment running_service::prepare(environment settings) const {
-    std::filesystem::copy_file(filled_database(), database());
+environment running_service::prepare(environment settings) {
     settings.try_emplace("PORT", "0");
-    settings.try_emplace("DATABASE", database());
+    const auto [entry, is_own] =
+        settings.try_emplace("DATABASE", (directory_.path() / "products.db").string());
+    database_ = entry->second;
+    if (is_own) {
+        std::filesystem::copy_file(filled_database(), database_);
+    }
     return settings;
 }
 
-running_service::running_service(environment settings) : process_{prepare(std::move(settings))} {
-    for (;;) {
-        const std::string line = process_.read_line();
-        if (const std::size_t at = line.find("listening on"); at != std::string::npos) {
-            port_ = std::stoi(line.substr(line.rfind(':') + 1));
-            return;
-        }
-        if (line.empty()) {
-            throw std::runtime_error{"the service did not start"};
-        }
-    }
-}
-
-std::string running_service::database() const {
-    return (directory_.path() / "products.db").string();
-}
+running_service::running_service(environment settings)
+    : process_{prepare(std::move(settings))}, port_{wait_for_port(process_)} {}
 
 reply running_service::request(const std::string& method, const std::string& path,
                                const std::string& token, const std::string& body) const {
     httplib::Client client{"127.0.0.1", port_};
-    client.set_read_timeout(120s);
+    client.set_read_timeout(patience);
     httplib::Request request;
     request.method = method;
     request.path = path;
@@ -215,8 +126,8 @@ reply running_service::request(const std::string& method, const std::string& pat
     httplib::Response response;
     httplib::Error error = httplib::Error::Success;
     if (!client.send(request, response, error)) {
-        process_.show_output();
-        throw std::runtime_error{method + " " + path + ": " + httplib::to_string(error)};
+        throw std::runtime_error{method + " " + path + ": " + httplib::to_string(error) +
+                                 "; the service printed:\n" + output()};
     }
     return {response.status, response.headers, response.body};
 }

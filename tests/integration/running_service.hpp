@@ -3,61 +3,40 @@
 
 /// A product_service in a process of its own, on a free port, for one test.
 
+#include "support/child_process.hpp"
+#include "support/temporary_directory.hpp"
+
 #include <httplib.h>
 #include <nlohmann/json.hpp>
 
-#include <filesystem>
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
-#include <sys/types.h>
 
 namespace integration {
 
+using weir::tests::temporary_directory;
+
 using environment = std::map<std::string, std::string>;
 
-/// An empty directory that goes away with the object.
-class temporary_directory {
-public:
-    temporary_directory();
-    temporary_directory(const temporary_directory&) = delete;
-    temporary_directory& operator=(const temporary_directory&) = delete;
-    ~temporary_directory();
-
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
-
-/// A child process whose output can be read.
+/// The service in a child process, which ends with the object.
 class process {
 public:
     /// Starts the service with `settings` as its whole environment, but for what sanitizers need.
     explicit process(const environment& settings);
-    process(const process&) = delete;
-    process& operator=(const process&) = delete;
-    /// Ends it the hard way if nobody waited for it.
-    ~process();
 
-    /// The next line of its output, standard error included, or nothing at its end. Gives up with an
-    /// exception after two minutes.
-    std::string read_line();
-    /// All that it still prints until it ends.
-    std::string read_all();
+    /// All that it has printed, standard error included.
+    [[nodiscard]] std::string output() const;
+    [[nodiscard]] bool has_ended() { return child_.wait_for(std::chrono::milliseconds{0}); }
 
-    /// Prints what it printed and nobody read, to explain a failed test.
-    void show_output() const;
-
-    void send_signal(int signal) const;
+    void send_signal(int signal) const { child_.send_signal(signal); }
     /// Waits for its end. Returns its exit status, or minus the signal that ended it.
     int wait();
 
 private:
-    bool read_more() const;
-
-    pid_t pid_ = -1;
-    int output_ = -1;
-    mutable std::string pending_;
+    temporary_directory directory_;
+    weir::tests::child_process child_;
 };
 
 struct reply {
@@ -69,6 +48,8 @@ struct reply {
     [[nodiscard]] nlohmann::json json() const { return nlohmann::json::parse(body); }
     /// The value of X-Cache.
     [[nodiscard]] std::string cache() const { return header("X-Cache"); }
+    /// Whether a limiter counted the request.
+    [[nodiscard]] bool was_counted() const { return !header("RateLimit").empty(); }
 };
 
 /// Who sends a request: a token, or nothing for an anonymous client.
@@ -77,9 +58,24 @@ inline const std::string alice = "demo-alice";
 inline const std::string bob = "demo-bob";
 inline const std::string admin = "demo-admin";
 
+/// A product as a request that changes one says it.
+inline const std::string lamp = R"({"name":"Brass Lamp","category":"lighting",)"
+                                R"("description":"bright","price_cents":4900,"stock":7})";
+
+/// How many of `count` requests were not denied.
+template<class Request>
+int admitted(int count, Request request) {
+    int result = 0;
+    for (int i = 0; i < count; ++i) {
+        result += request().status == 429 ? 0 : 1;
+    }
+    return result;
+}
+
 class running_service {
 public:
-    /// Starts on a copy of the filled database, and returns when it listens.
+    /// Starts, and returns when it listens. Unless `settings` name a DATABASE, it has a copy of the
+    /// filled one for itself.
     explicit running_service(environment settings = {});
 
     reply request(const std::string& method, const std::string& path,
@@ -95,8 +91,9 @@ public:
     /// falls into one window of the limiters.
     void in_one_window(int seconds) const;
 
-    [[nodiscard]] std::string database() const;
+    [[nodiscard]] const std::string& database() const { return database_; }
     [[nodiscard]] int port() const { return port_; }
+    [[nodiscard]] std::string output() const { return process_.output(); }
 
     void send_signal(int signal) { process_.send_signal(signal); }
     int wait() { return process_.wait(); }
@@ -104,9 +101,10 @@ public:
     int stop();
 
 private:
-    environment prepare(environment settings) const;
+    environment prepare(environment settings);
 
     temporary_directory directory_;
+    std::string database_;
     process process_;
     int port_ = 0;
 };
