@@ -214,7 +214,7 @@ TEST(key_prefix, printable_bytes_are_valid_and_none_at_all) {
          {""s, "weir:"s, "a/b*[c]?\\~:"s, "!"s, "~"s, std::string(64, 'p')}) {
         EXPECT_NO_THROW(weir::detail::validate_key_prefix("prefix", prefix)) << prefix;
     }
-    EXPECT_NO_THROW(weir::detail::validate_key_prefix("prefix", weir::detail::default_key_prefix));
+    EXPECT_NO_THROW(weir::detail::validate_key_prefix("prefix", "weir:"));
 }
 
 TEST(key_prefix, others_are_refused_with_what_it_must_be) {

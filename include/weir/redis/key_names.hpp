@@ -28,7 +28,6 @@
 
 namespace weir::detail {
 
-inline constexpr std::string_view default_key_prefix = "weir:";
 inline constexpr std::size_t max_key_prefix_size = 64;
 
 /// Throws std::invalid_argument, naming `what`, unless `prefix` may stand before every name.
