@@ -29,9 +29,7 @@ namespace detail {
 
 /// What `get_async` calls.
 template<class F, class Value>
-concept takes_answer = requires(std::decay_t<F> f, cached<Value> answer) {
-    std::invoke(f, std::move(answer));
-};
+concept takes_answer = std::invocable<std::add_lvalue_reference_t<std::decay_t<F>>, cached<Value>>;
 
 } // namespace detail
 

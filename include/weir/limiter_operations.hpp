@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
@@ -35,9 +34,7 @@ namespace detail {
 
 /// What `allow_async` calls.
 template<class F>
-concept takes_decision = requires(std::decay_t<F> f, decision d) {
-    std::invoke(f, std::move(d));
-};
+concept takes_decision = std::invocable<std::add_lvalue_reference_t<std::decay_t<F>>, decision>;
 
 } // namespace detail
 
