@@ -106,15 +106,20 @@ protected:
         return ::poll(&p, 1, 0) == 1;
     }
 
-    /// Begins, and waits for the result.
-    prepared result_of(preparation& p) {
-        p.begin();
+    /// Waits for the result of what was begun.
+    static prepared awaited(preparation& p) {
         std::optional<prepared> result;
         EXPECT_TRUE(eventually([&] {
             result = p.take();
             return result.has_value();
         }));
         return result.value_or(prepared{});
+    }
+
+    /// Begins, and waits for the result.
+    static prepared result_of(preparation& p) {
+        p.begin();
+        return awaited(p);
     }
 
     const std::shared_ptr<wakeup> done = std::make_shared<wakeup>();
@@ -182,7 +187,7 @@ TEST_F(preparation_test, begins_no_second_time_while_it_runs) {
     p.begin();
     p.begin();
     goes_on.set_value();
-    result_of(p);
+    awaited(p);
     EXPECT_EQ(asked, 1);
 }
 
@@ -218,7 +223,7 @@ TEST_F(preparation_test, knows_the_addresses_of_the_last_time_while_it_goes_on) 
     EXPECT_EQ(last->who->user, "app");
     EXPECT_EQ(last->who->password, "secret");
     goes_on.set_value();
-    EXPECT_THAT(shown(result_of(p).where.endpoints), ElementsAre("127.0.0.2:6379"));
+    EXPECT_THAT(shown(awaited(p).where.endpoints), ElementsAre("127.0.0.2:6379"));
 }
 
 TEST_F(preparation_test, knows_no_credentials_of_the_last_time) {
