@@ -17,14 +17,16 @@
 
 namespace {
 
-/// How many of 15 requests are allowed.
+constexpr int failed = 255;
+
+/// How many of 15 requests are allowed, or `failed`.
 int ask(const weir::rate_limiter& limiter, const std::string& client) {
     int allowed = 0;
     for (int i = 0; i < 15; ++i) {
         const weir::decision d = limiter.allow(client);
         if (d.reason == weir::reason::backend_failed) {
             std::fprintf(stderr, "no Redis: %s\n", d.error().message().c_str());
-            std::exit(1);
+            return failed;
         }
         allowed += d.allowed ? 1 : 0;
     }
@@ -47,10 +49,13 @@ int main() {
     redis.wait_until_connected(std::chrono::seconds{10}); // each has connections of its own
     const int allowed = ask(limiter, client);
     if (other == 0) {
-        std::exit(allowed);
+        _exit(allowed); // not exit(), whose handlers are the other's
     }
     int status = 0;
-    waitpid(other, &status, 0);
+    if (waitpid(other, &status, 0) != other || !WIFEXITED(status) ||
+        WEXITSTATUS(status) == failed || allowed == failed) {
+        return failed;
+    }
     std::printf("of 30 requests to two processes %d were allowed\n", allowed + WEXITSTATUS(status));
     std::printf("the next one: %d\n", weir::http_status(limiter.allow(client)));
     limiter.forget(client); // a pardon, too, holds for all
