@@ -27,7 +27,7 @@ struct redis_options {
     std::string uri = "redis://127.0.0.1:6379/0";
 
     /// How long one call may take, everything included: waiting for a connection, sending, the
-    /// reply. 1 ms to 1 minute. Asynchronous calls may end up to 10 ms later.
+    /// reply. 1 ms to 1 minute. Asynchronous calls may end up to 25 ms later.
     std::chrono::nanoseconds timeout = std::chrono::milliseconds{250};
 
     /// How long an attempt to connect to one address may take, the handshake included; and how long

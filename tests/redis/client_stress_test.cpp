@@ -44,6 +44,7 @@ using weir::may_have_been_applied;
 using weir::detail::redis::client;
 using weir::detail::redis::client_settings;
 using weir::detail::redis::commands;
+using weir::detail::redis::gathering_limits;
 using weir::detail::redis::reply;
 using weir::detail::redis::result;
 using weir::tests::busy_machine;
@@ -68,6 +69,13 @@ public:
 
 private:
     std::uint64_t state_;
+};
+
+struct crowd {
+    const char* name;
+    std::size_t threads;
+    gathering_limits gathering{};
+    std::uint64_t fewest_gatherings = 0;
 };
 
 client_settings settings_for(const redis_server& server, std::chrono::nanoseconds timeout) {
@@ -401,25 +409,28 @@ struct totals {
     std::size_t answered = 0;
     std::chrono::nanoseconds slowest{0};
     weir::redis_stats stats;
+    std::uint64_t gatherings = 0;
 };
 
 /// All workers at work on one client, and what they found.
 ///
 /// @param wait_for_them  returns once no thread is at work any more
 /// @param longer         whether they have to go on when they have made their calls
-totals race(const redis_server& server, std::size_t thread_count, std::chrono::nanoseconds timeout,
+totals race(const redis_server& server, const crowd& callers, std::chrono::nanoseconds timeout,
             const std::function<void(const std::atomic<std::size_t>&)>& wait_for_them,
             const std::function<bool()>& longer) {
     std::vector<std::unique_ptr<worker>> workers;
     totals all;
     {
         raw_redis writer{server.uri()};
-        client c{settings_for(server, timeout)};
+        client_settings settings = settings_for(server, timeout);
+        settings.gathering = callers.gathering;
+        client c{std::move(settings)};
         EXPECT_TRUE(c.wait_until_connected(patience));
-        for (std::size_t t = 0; t != thread_count; ++t) {
+        for (std::size_t t = 0; t != callers.threads; ++t) {
             const std::string me = std::to_string(t);
             writer.command("SET", "value:" + me, "the value of " + me, "EX", 10'000);
-            workers.push_back(std::make_unique<worker>(c, t, calls_per_thread(thread_count)));
+            workers.push_back(std::make_unique<worker>(c, t, calls_per_thread(callers.threads)));
         }
         {
             std::atomic<std::size_t> at_work{workers.size()};
@@ -436,6 +447,7 @@ totals race(const redis_server& server, std::size_t thread_count, std::chrono::n
         }
         EXPECT_TRUE(eventually([&] { return works(c); })) << "the client has not recovered";
         all.stats = c.stats();
+        all.gatherings = c.core().counters.sum(weir::detail::redis::client_core::gatherings);
         EXPECT_LE(all.stats.connections_lost, all.stats.connections_made);
     }
     raw_redis referee{server.uri()};
@@ -448,13 +460,14 @@ totals race(const redis_server& server, std::size_t thread_count, std::chrono::n
 }
 
 /// Few callers mostly serve themselves, many mostly share what the I/O thread does.
-class client_stress : public testing::TestWithParam<std::size_t> {};
+class client_stress : public testing::TestWithParam<crowd> {};
 
 TEST_P(client_stress, in_peace_everything_is_answered_and_nothing_is_lost) {
     const redis_server server;
     const totals all = race(server, GetParam(), 30s, wait_for_zero, [] { return false; });
     EXPECT_EQ(all.stats.timeouts, 0U);
     EXPECT_EQ(all.stats.connections_lost, 0U);
+    EXPECT_GE(all.gatherings, GetParam().fewest_gatherings);
     RecordProperty("answered", std::to_string(all.answered));
 }
 
@@ -485,8 +498,11 @@ TEST_P(client_stress, in_trouble_every_reply_reaches_its_caller_and_nothing_is_e
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(threads, client_stress, testing::Values(2U, 4U, 64U),
-                         [](const auto& count) { return "with_" + std::to_string(count.param); });
+INSTANTIATE_TEST_SUITE_P(threads, client_stress,
+                         testing::Values(crowd{"with_2", 2}, crowd{"with_4", 4},
+                                         crowd{"with_64", 64},
+                                         crowd{"with_64_whose_requests_gather", 64, {1s, 1s}, 100}),
+                         [](const auto& crowd) { return crowd.param.name; });
 
 /// Asks `c` for `many` things and counts what is answered.
 void ask_later(client& c, std::size_t many, std::atomic<std::size_t>& answers) {

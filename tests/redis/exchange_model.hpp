@@ -13,7 +13,7 @@
 ///
 /// Things that may happen at any time, as often as the scenario says: a deadline passes, a server
 /// hangs up, an attempt to connect fails, a heartbeat is due, callbacks have waited long enough, a
-/// link's replies are late, the client is destroyed.
+/// link's replies are late, callers become many or few, the client is destroyed.
 ///
 /// A server that hangs up executes nothing more of what was sent on that connection. That is how
 /// servers end connections; a network that loses one may still deliver commands later, and then
@@ -50,6 +50,8 @@ public:
         time_to_connect_again,
         heartbeat_is_due,
         callbacks_are_due,
+        callers_become_many_or_few,
+        wait_is_in_vain,
         client_closes,
         actions_,
     };
@@ -72,8 +74,14 @@ public:
             const std::size_t kind = (a - server_executes) / max_places;
             return numbered(names[kind], server_executes + kind * max_places);
         }
-        const std::array names{"connection is made", "connecting fails",  "time to connect again",
-                               "heartbeat is due",   "callbacks are due", "client closes"};
+        const std::array names{"connection is made",
+                               "connecting fails",
+                               "time to connect again",
+                               "heartbeat is due",
+                               "callbacks are due",
+                               "callers become many or few",
+                               "the wait for replies is in vain",
+                               "client closes"};
         return a == io_goes_on ? "step of the I/O thread" : names[a - connection_is_made];
     }
 
@@ -115,6 +123,11 @@ public:
             return counts_.heartbeats < plan_.heartbeats && !io_.beat_is_due;
         case callbacks_are_due:
             return counts_.expiries < plan_.expiries && !io_.tick_is_due;
+        case callers_become_many_or_few:
+            return counts_.crowds < plan_.crowds;
+        case wait_is_in_vain:
+            return counts_.vain_waits < plan_.vain_waits && io_.at == turn::wait_for_replies &&
+                   !io_can_go_on();
         default:
             return plan_.closes && !closed_ && nobody_will_wait();
         }
@@ -173,6 +186,7 @@ public:
         put(closed_);
         put(counts_.hang_ups << 4 | counts_.connect_failures << 2 | counts_.heartbeats);
         put(counts_.expiries << 4 | counts_.delays);
+        put(counts_.crowds << 4 | counts_.vain_waits);
     }
 
 private:
@@ -196,6 +210,14 @@ private:
             ++counts_.expiries;
             io_.tick_is_due = true;
             break;
+        case callers_become_many_or_few:
+            ++counts_.crowds;
+            io_.gathers = !io_.gathers;
+            break;
+        case wait_is_in_vain:
+            ++counts_.vain_waits;
+            io_.waited_in_vain = true;
+            break;
         default:
             closed_ = true;
             bell_ = exchange_.close() || bell_;
@@ -209,6 +231,8 @@ private:
         std::uint8_t heartbeats = 0;
         std::uint8_t expiries = 0;
         std::uint8_t delays = 0;
+        std::uint8_t crowds = 0;
+        std::uint8_t vain_waits = 0;
     } counts_;
 };
 

@@ -17,6 +17,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace weir::tests::handing_over {
 
@@ -35,6 +36,10 @@ protected:
         take_over,
         drop_refused,
         adopt_returned,
+        place_what_gathered,
+        flush_what_gathered,
+        complete_answered,
+        look_after_touched,
         handle_events,
         keep_time,
         keep_connected,
@@ -42,6 +47,7 @@ protected:
         flush_touched,
         sleep,
         wait_for_events,
+        wait_for_replies,
         shut_down,
         ended,
     };
@@ -92,6 +98,13 @@ protected:
         bool has_claimed = false;
         bool has_lost = false;
         bool sleeps = false;
+        /// Callers are many.
+        bool gathers = false;
+        /// The wait for replies has ended without.
+        bool waited_in_vain = false;
+        std::size_t waited_on = no_link;
+        link_set flushed;
+        std::vector<std::uint8_t> answered;
         connector_state connector = connector_resting;
         bool beat_is_due = false;
         bool tick_is_due = false;
@@ -115,6 +128,9 @@ protected:
     }
 
     [[nodiscard]] bool io_can_go_on() const {
+        if (io_.at == turn::wait_for_replies) {
+            return links_[io_.main].readable() || io_.waited_in_vain;
+        }
         return io_.at != turn::ended &&
                (io_.at != turn::wait_for_events || !io_.sleeps || is_woken());
     }
@@ -149,7 +165,15 @@ protected:
                     io_read(i);
                     return look_after(i);
                 }
-                io_.at = turn::handle_events;
+                io_.at = io_.waited_on != no_link ? turn::place_what_gathered : turn::handle_events;
+                break;
+            case turn::place_what_gathered:
+            case turn::flush_what_gathered:
+            case turn::complete_answered:
+            case turn::look_after_touched:
+                if (finish_waiting()) {
+                    return;
+                }
                 break;
             case turn::handle_events:
                 if (const std::size_t i = next_event(); i != no_link) {
@@ -183,9 +207,18 @@ protected:
                 io_.at = turn::sleep;
                 break;
             case turn::sleep:
+                if (will_gather()) {
+                    if (could_send()) {
+                        book_.wrong("the I/O thread waits over what it could send");
+                    }
+                    io_.at = turn::wait_for_replies;
+                    return;
+                }
                 return sleep();
             case turn::wait_for_events:
                 return wait_for_events();
+            case turn::wait_for_replies:
+                return wait_for_replies();
             case turn::shut_down:
                 return shut_down();
             default:
@@ -393,6 +426,71 @@ protected:
 
     void io_read(std::size_t i) {
         read(i, io, [&](std::uint64_t order) { settle(order, i); });
+    }
+
+    // ---- replies that will soon be there ---------------------------------------------------------
+
+    [[nodiscard]] bool will_gather() const {
+        const bool has_lost =
+            io_.has_lost && mistake_ != mistake::gathers_over_what_a_lost_link_leaves;
+        if (!io_.gathers || has_lost || io_.main == no_link) {
+            return false;
+        }
+        const link& l = links_[io_.main];
+        return (mistake_ == mistake::waits_for_replies_that_nobody_asked_for || !l.slots.empty()) &&
+               (mistake_ == mistake::waits_for_replies_to_what_is_not_written ||
+                !l.has_unwritten());
+    }
+
+    void wait_for_replies() {
+        io_.waited_on = io_.main;
+        read(
+            io_.main, io, [&](std::uint64_t order) { settle(order, io_.main); },
+            [&](std::uint8_t owner) { io_.answered.push_back(owner); });
+        io_.gathers = io_.gathers && !std::exchange(io_.waited_in_vain, false);
+        io_.at = turn::take_over;
+    }
+
+    /// One step of it; false if there is nothing to do in this part.
+    bool finish_waiting() {
+        const bool late_completion = mistake_ == mistake::looks_after_links_before_it_completes;
+        switch (io_.at) {
+        case turn::place_what_gathered:
+            if (place_request()) {
+                return true;
+            }
+            io_.touched.add(std::exchange(io_.waited_on, no_link));
+            io_.at = turn::flush_what_gathered;
+            return false;
+        case turn::flush_what_gathered:
+            if (const std::size_t i = take_first(io_.touched); i != no_link) {
+                flush(i, io);
+                io_.flushed.add(i);
+                return true;
+            }
+            io_.at = late_completion ? turn::look_after_touched : turn::complete_answered;
+            return false;
+        case turn::complete_answered:
+            if (!io_.answered.empty()) {
+                complete_answered();
+                return true;
+            }
+            io_.at = late_completion ? turn::handle_events : turn::look_after_touched;
+            return false;
+        default:
+            if (const std::size_t i = take_first(io_.flushed); i != no_link) {
+                look_after(i);
+                return true;
+            }
+            io_.at = late_completion ? turn::complete_answered : turn::handle_events;
+            return false;
+        }
+    }
+
+    void complete_answered() {
+        const std::uint8_t id = io_.answered.front();
+        io_.answered.erase(io_.answered.begin());
+        complete(id, {});
     }
 
     // ---- order ---------------------------------------------------------------------------------
@@ -680,6 +778,9 @@ protected:
     }
 
     void shut_down() {
+        while (!io_.answered.empty() && mistake_ != mistake::forgets_at_the_end_what_was_answered) {
+            complete_answered();
+        }
         const std::error_code closed = make_error_code(errc::closed);
         for (std::size_t i = 0; i != max_places; ++i) {
             if (io_.open.has(i)) {
@@ -726,6 +827,7 @@ protected:
                 check(id_of(r));
             }
         }
+        std::for_each(io_.answered.begin(), io_.answered.end(), check);
     }
 
     void check_the_end() {
@@ -763,6 +865,13 @@ protected:
         put(io_.serves << 6 | io_.closing << 5 | io_.has_lost << 4 | io_.has_claimed << 3 |
             io_.sleeps << 2 | io_.beat_is_due << 1 | int{io_.tick_is_due});
         put(io_.connector);
+        put(io_.gathers << 1 | int{io_.waited_in_vain});
+        put(io_.waited_on);
+        for (std::size_t i = 0; i != max_places; ++i) {
+            put(io_.flushed.has(i));
+        }
+        std::for_each(io_.answered.begin(), io_.answered.end(), put);
+        put(nobody);
         for (const request_list* all : {&io_.waiting, &io_.refused, &io_.again}) {
             for (const request* r = all->front(); r != nullptr; r = r->next) {
                 put(id_of(r));

@@ -46,6 +46,10 @@ struct scenario {
     std::uint8_t heartbeats = 0;
     std::uint8_t expiries = 0;
     std::uint8_t delays = 0;
+    /// Callers become many, so that the I/O thread waits for replies where it can; or few again.
+    std::uint8_t crowds = 0;
+    /// Such a wait ends without a reply.
+    std::uint8_t vain_waits = 0;
 };
 
 constexpr std::size_t max_callers = 3;
@@ -287,6 +291,10 @@ protected:
     /// Takes the replies that are there; `settled(order)` and completion for each, as pipeline::read.
     template<class Settled>
     void read(std::size_t i, std::uint8_t who, const Settled& settled) {
+        read(i, who, settled, [this](std::uint8_t owner) { complete(owner, {}); });
+    }
+    template<class Settled, class Answered>
+    void read(std::size_t i, std::uint8_t who, const Settled& settled, const Answered& answered) {
         link& l = touch(i, who);
         if (l.broken) {
             return;
@@ -302,7 +310,7 @@ protected:
             l.replies.erase(l.replies.begin());
             settled(order_of(s.asked));
             if (s.owner != nobody) {
-                complete(s.owner, {});
+                answered(s.owner);
             }
         }
         l.late = l.late && !l.slots.empty();

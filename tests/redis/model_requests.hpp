@@ -49,6 +49,11 @@ enum class mistake : std::uint8_t {
     does_not_watch_again_what_hung_up,
     forgets_what_it_refused,
     keeps_waiting_what_came_before_it_refused,
+    waits_for_replies_that_nobody_asked_for,
+    waits_for_replies_to_what_is_not_written,
+    looks_after_links_before_it_completes,
+    gathers_over_what_a_lost_link_leaves,
+    forgets_at_the_end_what_was_answered,
     // requests
     disposes_of_a_request_at_its_deadline,
     leaves_an_abandoned_request_to_nobody,

@@ -250,6 +250,26 @@ TEST_F(pipeline_test, says_that_an_order_is_settled_before_whoever_waits_goes_on
     EXPECT_THAT(seen, ElementsAre("settled 7", "a: +1", "b: +2", "settled 9", "c: +3"));
 }
 
+TEST_F(pipeline_test, leaves_it_to_others_to_complete_what_is_answered) {
+    push("a", ordered(1, word("a")));
+    push("b");
+    push("c");
+    write_all();
+    request_list answered;
+    const auto error = pipe.read(
+        "+1\r\n+2\r\n"s,
+        [this](std::uint64_t order) { seen.push_back("settled " + std::to_string(order)); },
+        [&](request* r) { answered.push_back(r); });
+    EXPECT_FALSE(error);
+    EXPECT_THAT(seen, ElementsAre("settled 1", "settled 0"));
+    EXPECT_EQ(pipe.size(), 1U);
+    EXPECT_THAT(abandon(), IsEmpty());
+    while (!answered.empty()) {
+        answered.pop_front()->complete({});
+    }
+    EXPECT_THAT(seen, ElementsAre("settled 1", "settled 0", "c: " + lost, "a: +1", "b: +2"));
+}
+
 TEST_F(pipeline_test, knows_since_when_the_oldest_reply_is_due) {
     push("a", word("a"), steady_time::max(), noon);
     push("b", word("b"), steady_time::max(), noon + 1s);

@@ -7,7 +7,8 @@
 /// A caller who finds a connection idle borrows it, and sends and receives on it himself; nobody else
 /// is involved. A caller who finds none, or whose fellows are many, leaves his request to the I/O
 /// thread and sleeps until the reply is there; so do callers who want to be called back. What many
-/// leave at one time travels in one write.
+/// leave at one time travels in one write; and where they are so many, and replies so quick, that the
+/// processors are the bottleneck, requests gather until the next replies are there (gathering.hpp).
 ///
 /// Completion is a callback; a waiting call is one whose callback wakes the caller.
 
@@ -223,7 +224,7 @@ private:
         }
         link::outcome outcome{};
         try {
-            outcome = l.run(mine, now, core_->settings.timeout,
+            outcome = l.run(mine, now, core_->settings.longest_wait(),
                             alone ? spin : std::chrono::nanoseconds{0});
         } catch (const std::bad_alloc&) {
             // There was no room for the commands, and the link is as it was.

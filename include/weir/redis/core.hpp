@@ -56,6 +56,8 @@ struct client_core {
         /// Calls that the I/O thread served.
         shared_calls,
         timeouts,
+        /// Waits of the I/O thread while requests gathered.
+        gatherings,
         connections_made,
         connections_lost,
         /// On sockets, for events and to wake the I/O thread.

@@ -32,6 +32,7 @@ public:
     // ---- links -------------------------------------------------------------------------------
 
     [[nodiscard]] bool holds(std::size_t i) const noexcept { return held_.has(i); }
+    [[nodiscard]] link_set held() const noexcept { return held_; }
 
     /// The link that requests go to, one of those held; or no_link.
     [[nodiscard]] std::size_t main_link() const noexcept { return main_; }
@@ -39,11 +40,11 @@ public:
     /// Those on which nothing is on its way may be borrowed while the I/O thread sleeps.
     [[nodiscard]] link_set lendable() const noexcept {
         link_set all;
-        for (std::size_t i = 0; i != most_links; ++i) {
-            if (held_.has(i) && core_.links[i].pipe->idle()) {
+        held_.each([&](std::size_t i) {
+            if (core_.links[i].pipe->idle()) {
                 all.add(i);
             }
-        }
+        });
         return all;
     }
 
@@ -99,13 +100,16 @@ public:
 
     [[nodiscard]] bool has_waiting() const noexcept { return !waiting_.empty(); }
 
-    /// A request that was collected. One that was refused ends at once: what waits is bounded, and it
+    /// Requests that were collected. One that was refused ends at once: what waits is bounded, and it
     /// is beyond that.
-    void enter(request* r) noexcept {
-        if (r->refused) {
-            drop(r, r->refused);
-        } else {
-            waiting_.push_back(r);
+    void enter(request_list collected) noexcept {
+        while (!collected.empty()) {
+            request* const r = collected.pop_front();
+            if (r->refused) {
+                drop(r, r->refused);
+            } else {
+                waiting_.push_back(r);
+            }
         }
     }
 

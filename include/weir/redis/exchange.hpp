@@ -20,7 +20,8 @@
 ///
 /// Nobody sleeps through his work: the I/O thread announces its sleep under the lock, after it has
 /// seen under the same lock that there is nothing to do; whoever brings work finds the announcement
-/// under the lock, takes it down, and is then told to wake the I/O thread.
+/// under the lock, takes it down, and is then told to wake the I/O thread. While requests gather the
+/// I/O thread waits unannounced, but only for replies that it has asked for, and not for long.
 /// tests/redis/exchange_model_test.cpp runs this class through all interleavings.
 
 #include <weir/error.hpp>
@@ -46,6 +47,16 @@ public:
     void remove(std::size_t link) noexcept { bits_ &= ~bit(link); }
     [[nodiscard]] bool has(std::size_t link) const noexcept { return (bits_ & bit(link)) != 0; }
     [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
+
+    /// Calls `visit(link)` for each; that link may be removed meanwhile.
+    template<class Visit>
+    void each(const Visit& visit) const {
+        for (std::size_t i = 0; i != most_links; ++i) {
+            if (has(i)) {
+                visit(i);
+            }
+        }
+    }
 
 private:
     [[nodiscard]] static std::uint32_t bit(std::size_t link) noexcept {

@@ -5,14 +5,15 @@
 /// connections, and keeps time. It is one idea, the turn; what it remembers is elsewhere.
 ///
 /// One turn: take what callers left; read where something came; give up what is too late; connect
-/// where a connection is missing; put requests on links and write; sleep until something happens.
-/// Only links that the loop holds (exchange.hpp) are touched.
+/// where a connection is missing; put requests on links and write; sleep until something happens, or
+/// gather (gathering.hpp). Only links that the I/O thread holds (exchange.hpp) are touched.
 
 #include <weir/error.hpp>
 #include <weir/redis/connector.hpp>
 #include <weir/redis/core.hpp>
 #include <weir/redis/dispatcher.hpp>
 #include <weir/redis/exchange.hpp>
+#include <weir/redis/gathering.hpp>
 #include <weir/redis/heartbeat.hpp>
 #include <weir/redis/link.hpp>
 #include <weir/redis/link_watch.hpp>
@@ -40,11 +41,18 @@ public:
 
     void run() {
         while (take_over()) {
+            if (waited_on_ != no_link) {
+                finish_waiting();
+            }
             handle_events();
             keep_time();
             keep_connected();
             place_requests();
-            wait_for_events();
+            if (will_gather()) {
+                wait_for_replies();
+            } else {
+                wait_for_events();
+            }
         }
         shut_down();
     }
@@ -58,22 +66,16 @@ private:
     bool take_over() {
         exchange::collected got = core_.meeting.collect();
         now_ = std::chrono::steady_clock::now();
-        while (!got.requests.empty()) {
-            dispatcher_.enter(got.requests.pop_front());
-        }
-        for (std::size_t i = 0; i != most_links; ++i) {
-            if (got.taken.has(i)) {
-                dispatcher_.let_go(i);
-                watch_.note_unattended(i);
-            }
-        }
-        for (std::size_t i = 0; i != most_links; ++i) {
-            if (got.returned.has(i)) {
-                dispatcher_.take_back(i);
-                read(i); // it may have hung up while the caller had it
-                look_after(i);
-            }
-        }
+        dispatcher_.enter(std::move(got.requests));
+        got.taken.each([&](std::size_t i) {
+            dispatcher_.let_go(i);
+            watch_.note_unattended(i);
+        });
+        got.returned.each([&](std::size_t i) {
+            dispatcher_.take_back(i);
+            read(i); // it may have hung up while the caller had it
+            look_after(i);
+        });
         if (got.more_wanted) {
             wanted_ = std::min(core_.settings.connections, open_ + 1);
         }
@@ -108,6 +110,7 @@ private:
             return;
         }
         turns_without_events_ = 0;
+        asked_for_events_ = now_;
         const int n =
             core_.events.wait(ready_.data(), static_cast<int>(ready_.size()), asleep ? most : 0);
         core_.counters.add(client_core::system_calls);
@@ -170,27 +173,54 @@ private:
 
     void read(std::size_t i) {
         link& l = core_.links[i];
+        const steady_time asked = l.pipe->size() == 0 ? now_ : l.pipe->oldest();
         // Not without end, so that others get their turn.
         for (int round = 0; round != 16 && !l.broken; ++round) {
             const std::size_t came =
                 l.read(buffer_.data(), buffer_.size(), false,
                        [&](std::uint64_t order) { dispatcher_.settle(order, i); });
+            if (round == 0 && came != 0 && i == dispatcher_.main_link()) {
+                gathering_.replied(now_ - asked);
+            }
             if (came < buffer_.size()) {
                 return;
             }
         }
     }
 
+    // ---- replies that will soon be there ---------------------------------------------------
+
+    /// Whether to let requests gather until they are there. Everything else gets its turn once a tick.
+    [[nodiscard]] bool will_gather() const noexcept {
+        const std::size_t i = dispatcher_.main_link();
+        return i != no_link && !has_lost_ && now_ - asked_for_events_ < tick &&
+               gathering_.pays(core_.callers.load(std::memory_order_relaxed), *core_.links[i].pipe);
+    }
+
+    /// Sleeps unannounced: replies come soon, or the wait ends (longest_wait).
+    void wait_for_replies() {
+        waited_on_ = dispatcher_.main_link();
+        core_.counters.add(client_core::gatherings);
+        gathering_.wait(core_.links[waited_on_], buffer_.data(), buffer_.size(),
+                        [&](std::uint64_t order) { dispatcher_.settle(order, waited_on_); });
+    }
+
+    /// The server gets its next work before callers are woken: both take about as long.
+    void finish_waiting() {
+        link_set touched = dispatcher_.place(now_);
+        touched.add(std::exchange(waited_on_, no_link));
+        touched.each([&](std::size_t i) { core_.links[i].flush(); });
+        gathering_.complete_answered();
+        touched.each([&](std::size_t i) { look_after(i); });
+    }
+
     // ---- sending ---------------------------------------------------------------------------
 
     void place_requests() {
-        const link_set touched = dispatcher_.place(now_);
-        for (std::size_t i = 0; i != most_links; ++i) {
-            if (touched.has(i)) {
-                core_.links[i].flush();
-                look_after(i);
-            }
-        }
+        dispatcher_.place(now_).each([&](std::size_t i) {
+            core_.links[i].flush();
+            look_after(i);
+        });
     }
 
     // ---- time ------------------------------------------------------------------------------
@@ -199,27 +229,18 @@ private:
         if (now_ >= next_tick_) {
             next_tick_ = now_ + tick;
             core_.counters.add(client_core::timeouts, dispatcher_.expire(now_));
-            for (std::size_t i = 0; i != most_links; ++i) {
-                if (dispatcher_.holds(i)) {
-                    check_progress(i);
-                }
-            }
+            dispatcher_.held().each([&](std::size_t i) { check_progress(i); });
         }
         if (now_ >= next_beat_) {
             next_beat_ = now_ + core_.settings.heartbeat;
-            for (std::size_t i = 0; i != most_links; ++i) {
-                beat(i);
-            }
+            open_links_.each([&](std::size_t i) { beat(i); });
         }
     }
 
     void check_progress(std::size_t i) {
         pipeline& p = *core_.links[i].pipe;
         core_.counters.add(client_core::timeouts, p.expire(now_));
-        if (p.size() == 0) {
-            return;
-        }
-        if (now_ - p.oldest() > core_.settings.stall_timeout()) {
+        if (p.size() != 0 && now_ - p.oldest() > core_.settings.stall_timeout()) {
             core_.settings.errors->note("the server does not answer");
             lose(i, make_error_code(errc::timeout));
         }
@@ -227,7 +248,7 @@ private:
 
     void beat(std::size_t i) {
         if (!dispatcher_.holds(i)) {
-            if (!open_links_.has(i) || !core_.meeting.claim(i)) {
+            if (!core_.meeting.claim(i)) {
                 return; // with a caller: he will see for himself
             }
             dispatcher_.adopt(i);
@@ -268,7 +289,9 @@ private:
                 core_.settings.errors->note(failed->text);
             }
             if (open_ == 0) {
-                stop_service(failed->error);
+                // Without prospects, nobody is kept waiting until the next attempt.
+                no_service_ = failed->error;
+                core_.meeting.refuse(no_service_);
             } else {
                 wanted_ = open_; // what there is has to do
             }
@@ -297,12 +320,6 @@ private:
         look_after(i);
     }
 
-    /// Without a connection, and without prospects: nobody is kept waiting until the next attempt.
-    void stop_service(std::error_code why) {
-        no_service_ = why;
-        core_.meeting.refuse(why);
-    }
-
     void lose(std::size_t i, std::error_code why) {
         link& l = core_.links[i];
         if (!l.pipe->farewell().empty()) {
@@ -326,14 +343,13 @@ private:
     }
 
     void shut_down() {
+        gathering_.complete_answered();
         const std::error_code closed = make_error_code(errc::closed);
-        for (std::size_t i = 0; i != most_links; ++i) {
-            if (open_links_.has(i)) {
-                heartbeats_.give_up(i);
-                dispatcher_.abandon(i, closed);
-                core_.links[i].transport.close();
-            }
-        }
+        open_links_.each([&](std::size_t i) {
+            heartbeats_.give_up(i);
+            dispatcher_.abandon(i, closed);
+            core_.links[i].transport.close();
+        });
         dispatcher_.drop_waiting(closed);
     }
 
@@ -364,6 +380,10 @@ private:
     std::array<::epoll_event, 64> ready_{};
     std::size_t ready_count_ = 0;
     int turns_without_events_ = 0;
+    steady_time asked_for_events_{};
+    gathering gathering_{core_.settings.gathering};
+    /// The link whose replies were waited for in the last turn.
+    std::size_t waited_on_ = no_link;
     std::array<char, std::size_t{64} << 10> buffer_{};
 };
 

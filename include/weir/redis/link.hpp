@@ -59,13 +59,20 @@ public:
     /// `settled(order)` for that.
     template<class Settled>
     std::size_t read(char* buffer, std::size_t size, bool may_wait, Settled&& settled) noexcept {
+        return read(buffer, size, may_wait, settled, [](request* r) { r->complete({}); });
+    }
+
+    /// The same, but `answered(request)` gets what is to be completed (pipeline::read).
+    template<class Settled, class Answered>
+    std::size_t read(char* buffer, std::size_t size, bool may_wait, Settled&& settled,
+                     Answered&& answered) noexcept {
         const transfer t = transport.receive(buffer, size, may_wait);
         ++calls_;
         if (t.closed()) {
             broken = make_error_code(errc::connection_lost);
         }
         if (t.done()) {
-            broken = pipe->read({buffer, t.bytes}, settled);
+            broken = pipe->read({buffer, t.bytes}, settled, answered);
             flush(); // what has to be sent again
         }
         return t.bytes;

@@ -84,12 +84,20 @@ public:
     /// connection is of no more use: what comes would be of nobody knows which command.
     template<class Settled>
     [[nodiscard]] std::error_code read(std::string_view bytes, Settled&& settled) {
+        return read(bytes, settled, [](request* r) { r->complete({}); });
+    }
+
+    /// The same, but `answered(request)` gets them, after `settled`, and has to see to it that they are
+    /// completed without an error.
+    template<class Settled, class Answered>
+    [[nodiscard]] std::error_code read(std::string_view bytes, Settled&& settled,
+                                       Answered&& answered) {
         std::error_code unasked;
         const std::error_code broken = reader_.feed(bytes, [&](reply&& r) {
             if (slots_.empty()) {
                 unasked = note_unasked(std::move(r));
             } else {
-                deliver(std::move(r), settled);
+                deliver(std::move(r), settled, answered);
             }
         });
         return broken ? broken : unasked;
@@ -194,8 +202,8 @@ private:
 
     static constexpr std::size_t most_kept = std::size_t{1} << 20;
 
-    template<class Settled>
-    void deliver(reply&& r, Settled& settled) noexcept {
+    template<class Settled, class Answered>
+    void deliver(reply&& r, Settled& settled, Answered& answered) noexcept {
         slot& first = slots_.front();
         met_replica_ = met_replica_ || (r.is_error() && r.code() == "READONLY");
         if (first.owner != nullptr) {
@@ -211,7 +219,7 @@ private:
         }
         settled(done.order);
         if (done.owner != nullptr) {
-            done.owner->complete({});
+            answered(done.owner);
         }
     }
 
