@@ -58,6 +58,7 @@ TEST(redis_errors, a_server_that_does_not_work_now_has_rejected_the_command) {
 
 TEST(redis_errors, credentials_and_permissions_are_told_apart_from_the_rest) {
     for (const std::string_view text : {
+             "ERR ACL failure in script: User app has no permissions to run the 'set' command",
              "NOAUTH Authentication required.",
              "WRONGPASS invalid username-password pair or user is disabled.",
              "NOPERM this user has no permissions to run the 'set' command",

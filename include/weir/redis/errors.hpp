@@ -20,8 +20,8 @@ namespace weir::detail::redis {
                                                          "ERR bit offset is not an integer"};
     const auto begins = [&error](std::string_view with) { return error.text.starts_with(with); };
     if (std::any_of(not_permitted.begin(), not_permitted.end(), begins) ||
-        // What a script says of a command that its user may not run.
-        begins("ERR The user executing the script can't")) {
+        // What a script says of a command that its user may not run: Redis 7.0, and later ones.
+        begins("ERR The user executing the script can't") || begins("ERR ACL failure in script")) {
         return errc::not_permitted;
     }
     if (std::any_of(wrong_type.begin(), wrong_type.end(), begins)) {
