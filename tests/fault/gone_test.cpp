@@ -27,7 +27,6 @@ using weir::cache_status;
 using weir::decision;
 using weir::errc;
 
-const std::error_code unavailable = make_error_code(errc::unavailable);
 const std::error_code connection_lost = make_error_code(errc::connection_lost);
 
 /// Many calls, none of which waits for its deadline.

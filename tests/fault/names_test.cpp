@@ -44,7 +44,7 @@ TEST(name_that_means_nothing, fails_calls_at_once_until_it_means_something) {
         return *known ? named{.addresses = {"127.0.0.1"}} : named{.error = EAI_AGAIN};
     }};
     const service s{{.uri = by_name(server.uri()), .timeout = very_long}};
-    expect_failure(s, make_error_code(errc::unavailable), true);
+    expect_failure(s, unavailable, true);
     EXPECT_THAT(s.backend.stats().last_error, HasSubstr("cannot resolve \"the-server.example\""));
     *known = true;
     s.expect_return();
@@ -74,7 +74,7 @@ TEST(name_that_takes_its_time, fails_calls_at_once_when_an_attempt_to_connect_ha
         return named{.addresses = {"127.0.0.1"}};
     }};
     const service s{{.uri = by_name(server.uri()), .timeout = very_long, .connect_timeout = 50ms}};
-    expect_failure(s, make_error_code(errc::unavailable), true);
+    expect_failure(s, unavailable, true);
     *known = true;
     known->notify_all();
     s.expect_return();

@@ -73,7 +73,6 @@ TEST_F(pulled_cable, is_noticed_and_costs_no_call_more_than_its_deadline) {
         EXPECT_TRUE(book.take(s));
         network->pull_out();
         const auto begin = std::chrono::steady_clock::now();
-        const std::error_code unavailable = make_error_code(errc::unavailable);
         EXPECT_EQ(book.take(s).error(), errc::timeout);
         std::error_code error;
         ASSERT_TRUE(eventually([&] {

@@ -30,6 +30,9 @@ inline constexpr fixed_window usual_quota{.limit = 1'000'000, .window = std::chr
 inline const std::string stored_key = "stored";
 inline const std::string stored_value = "the value that was stored";
 
+/// There is no service, and no call waits for it.
+inline const std::error_code unavailable = make_error_code(errc::unavailable);
+
 /// Longer than any test: who waits for it is seen.
 inline constexpr std::chrono::seconds very_long{50};
 

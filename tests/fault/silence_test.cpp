@@ -26,8 +26,6 @@ using ::testing::AnyOf;
 using ::testing::IsEmpty;
 using weir::errc;
 
-const std::error_code unavailable = make_error_code(errc::unavailable);
-
 /// What a call may say whose reply does not come in time; when that has lasted for a second, which a
 /// slow machine needs for a few calls, that the server is gone.
 auto too_late() {
