@@ -21,7 +21,7 @@
 /// `redis-benchmark -p <port> -P 1` and `-P 16` (a line at the start tells the port) show the ceiling,
 /// redis_python_benchmark.py what a Python service reaches.
 
-#include "support/fault_proxy.hpp"
+#include "delay_proxy.hpp"
 #include "support/raw_redis.hpp"
 #include "support/redis_server.hpp"
 
@@ -62,13 +62,9 @@ weir::tests::redis_server& server() {
     return only;
 }
 
-weir::tests::fault_proxy& distant_server() {
-    static const auto proxy = [] {
-        auto p = std::make_unique<weir::tests::fault_proxy>(server().uri());
-        p->delay(750us);
-        return p;
-    }();
-    return *proxy;
+weir::tests::delay_proxy& distant_server() {
+    static weir::tests::delay_proxy only{server().uri(), 750us};
+    return only;
 }
 
 std::string uri(bool distant) {
@@ -421,10 +417,10 @@ void add_all() {
     add<weir_get>("get/weir", {1, 2, 4, 8, 16, 64});
     add<hiredis_get>("get/hiredis", {1, 2, 4, 8, 16, 64});
     constexpr bool distant = true;
-    add<weir_check>("check/weir", {64}, distant);
-    add<hiredis_check>("check/hiredis", {64}, distant);
-    add<weir_get>("get/weir", {64}, distant);
-    add<hiredis_get>("get/hiredis", {64}, distant);
+    add<weir_check>("check/weir", {1, 16, 64}, distant);
+    add<hiredis_check>("check/hiredis", {1, 16, 64}, distant);
+    add<weir_get>("get/weir", {1, 16, 64}, distant);
+    add<hiredis_get>("get/hiredis", {1, 16, 64}, distant);
     for (const int n : {16, 64, 256}) {
         benchmark::RegisterBenchmark(("check/callbacks/" + std::to_string(n)).c_str(),
                                      check_callbacks, n)
