@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -47,6 +48,7 @@ using weir::tests::scarce_memory;
 using weir::tests::script;
 using weir::tests::scripted_server;
 using weir::tests::shown;
+using weir::tests::transport;
 using weir::tests::word;
 namespace play = weir::tests::play;
 using namespace std::chrono_literals;
@@ -183,6 +185,95 @@ TEST(client, refuses_to_wait_on_its_own_thread) {
     std::string said;
     on_io_thread(c, [&] { said = shown_result(c.call(word("a"))); });
     EXPECT_EQ(said, make_error_code(errc::would_deadlock).message());
+}
+
+/// A server whose answers to many requests are all there before the client reads the first of them.
+class many_answers {
+public:
+    static constexpr int count = 20;
+
+    [[nodiscard]] client_settings settings() const { return settings_for(server_); }
+
+    /// Sends the requests, and has `called(n)` called with the n-th of the answers.
+    void ask(client& c, std::function<void(int)> called) {
+        called_ = std::move(called);
+        on_io_thread(c, [&] { // so that they are sent together
+            auto answer_the_others = [this](const result&) noexcept {
+                gate_.open();
+                EXPECT_TRUE(has_come("last"));
+            };
+            c.call_later(word("first"), answer_the_others);
+            for (int i = 0; i != count; ++i) {
+                auto call = [this](const result& r) noexcept {
+                    EXPECT_FALSE(r.error);
+                    called_(++calls_);
+                };
+                c.call_later(word(i == 0 ? "WAIT" : "a"), call);
+            }
+            ask(c, "last");
+        });
+    }
+
+    /// Sends a request whose answer does not matter.
+    static void ask(client& c, const char* what) {
+        auto nobody = [](const result&) noexcept {};
+        c.call_later(word(what), nobody);
+    }
+
+    /// Waits until the server comes to this request, and so has answered those before it.
+    [[nodiscard]] bool has_come(const std::string& what) const {
+        return eventually([&] {
+            const std::lock_guard lock{mutex_};
+            return std::find(come_.begin(), come_.end(), what) != come_.end();
+        });
+    }
+
+private:
+    std::string answer(const command_words& command) {
+        {
+            const std::lock_guard lock{mutex_};
+            come_.push_back(command[0]);
+        }
+        return gate_(command);
+    }
+
+    std::function<void(int)> called_;
+    int calls_ = 0;
+    mutable std::mutex mutex_;
+    std::vector<std::string> come_;
+    gated_echo gate_;
+    /// Over a Unix socket each write can be read at once.
+    scripted_server server_{
+        script{play::answer([this](const command_words& command) { return answer(command); })},
+        transport::unix_socket};
+};
+
+TEST(client, sends_what_the_first_callbacks_bring_before_it_calls_the_last) {
+    many_answers answers;
+    std::promise<bool> was_sent;
+    client c{answers.settings()};
+    answers.ask(c, [&](int n) {
+        if (n == 1) {
+            many_answers::ask(c, "next");
+        } else if (n == many_answers::count) {
+            was_sent.set_value(answers.has_come("next"));
+        }
+    });
+    EXPECT_TRUE(was_sent.get_future().get());
+}
+
+TEST(client, calls_back_with_all_answers_although_the_first_callback_destroys_it) {
+    many_answers answers;
+    std::promise<void> all_told;
+    auto c = std::make_unique<client>(answers.settings());
+    answers.ask(*c, [&](int n) {
+        if (n == 1) {
+            c.reset();
+        } else if (n == many_answers::count) {
+            all_told.set_value();
+        }
+    });
+    EXPECT_EQ(all_told.get_future().wait_for(1min), std::future_status::ready);
 }
 
 TEST(client, completes_what_is_on_its_way_when_it_is_destroyed) {

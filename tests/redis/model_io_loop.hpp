@@ -36,15 +36,13 @@ protected:
         take_over,
         drop_refused,
         adopt_returned,
-        place_what_gathered,
-        flush_what_gathered,
-        complete_answered,
-        look_after_touched,
+        look_after_waited_on,
         handle_events,
         keep_time,
         keep_connected,
         place_requests,
         flush_touched,
+        complete_share,
         sleep,
         wait_for_events,
         wait_for_replies,
@@ -103,8 +101,8 @@ protected:
         /// The wait for replies has ended without.
         bool waited_in_vain = false;
         std::size_t waited_on = no_link;
-        link_set flushed;
         std::vector<std::uint8_t> answered;
+        bool one_share = false;
         connector_state connector = connector_resting;
         bool beat_is_due = false;
         bool tick_is_due = false;
@@ -165,14 +163,12 @@ protected:
                     io_read(i);
                     return look_after(i);
                 }
-                io_.at = io_.waited_on != no_link ? turn::place_what_gathered : turn::handle_events;
+                io_.at = turn::look_after_waited_on;
                 break;
-            case turn::place_what_gathered:
-            case turn::flush_what_gathered:
-            case turn::complete_answered:
-            case turn::look_after_touched:
-                if (finish_waiting()) {
-                    return;
+            case turn::look_after_waited_on:
+                io_.at = turn::handle_events;
+                if (io_.waited_on != no_link) {
+                    return look_after(std::exchange(io_.waited_on, no_link));
                 }
                 break;
             case turn::handle_events:
@@ -204,8 +200,10 @@ protected:
                     flush(i, io);
                     return look_after(i);
                 }
-                io_.at = turn::sleep;
+                io_.at = io_.answered.empty() ? turn::sleep : turn::complete_share;
                 break;
+            case turn::complete_share:
+                return complete_share();
             case turn::sleep:
                 if (will_gather()) {
                     if (could_send()) {
@@ -425,7 +423,15 @@ protected:
     }
 
     void io_read(std::size_t i) {
-        read(i, io, [&](std::uint64_t order) { settle(order, i); });
+        read(
+            i, io, [&](std::uint64_t order) { settle(order, i); },
+            [&](std::uint8_t owner) {
+                if (owner == io_.beats[i] && mistake_ != mistake::keeps_the_answer_to_a_heartbeat) {
+                    complete(owner, {});
+                } else {
+                    io_.answered.push_back(owner);
+                }
+            });
     }
 
     // ---- replies that will soon be there ---------------------------------------------------------
@@ -444,46 +450,23 @@ protected:
 
     void wait_for_replies() {
         io_.waited_on = io_.main;
-        read(
-            io_.main, io, [&](std::uint64_t order) { settle(order, io_.main); },
-            [&](std::uint8_t owner) { io_.answered.push_back(owner); });
+        io_read(io_.main);
+        io_.one_share = !io_.answered.empty();
         io_.gathers = io_.gathers && !std::exchange(io_.waited_in_vain, false);
         io_.at = turn::take_over;
     }
 
-    /// One step of it; false if there is nothing to do in this part.
-    bool finish_waiting() {
-        const bool late_completion = mistake_ == mistake::looks_after_links_before_it_completes;
-        switch (io_.at) {
-        case turn::place_what_gathered:
-            if (place_request()) {
-                return true;
-            }
-            io_.touched.add(std::exchange(io_.waited_on, no_link));
-            io_.at = turn::flush_what_gathered;
-            return false;
-        case turn::flush_what_gathered:
-            if (const std::size_t i = take_first(io_.touched); i != no_link) {
-                flush(i, io);
-                io_.flushed.add(i);
-                return true;
-            }
-            io_.at = late_completion ? turn::look_after_touched : turn::complete_answered;
-            return false;
-        case turn::complete_answered:
-            if (!io_.answered.empty()) {
-                complete_answered();
-                return true;
-            }
-            io_.at = late_completion ? turn::handle_events : turn::look_after_touched;
-            return false;
-        default:
-            if (const std::size_t i = take_first(io_.flushed); i != no_link) {
-                look_after(i);
-                return true;
-            }
-            io_.at = late_completion ? turn::complete_answered : turn::handle_events;
-            return false;
+    // ---- telling callers -----------------------------------------------------------------------
+
+    /// One step of it. A share is one request, or all that are there.
+    void complete_share() {
+        complete_answered();
+        if (io_.answered.empty()) {
+            io_.one_share = false;
+            io_.at = turn::sleep;
+        } else if (!io_.one_share) {
+            const bool sleeps = mistake_ == mistake::sleeps_over_what_is_answered;
+            io_.at = sleeps ? turn::sleep : turn::take_over;
         }
     }
 
@@ -606,7 +589,8 @@ protected:
 
     /// One step of keep_time; false if there is nothing to do.
     bool keep_time() {
-        if (std::exchange(io_.tick_is_due, false)) {
+        if (io_.tick_is_due && io_.answered.empty()) {
+            io_.tick_is_due = false;
             expire();
             return true;
         }
@@ -867,9 +851,7 @@ protected:
         put(io_.connector);
         put(io_.gathers << 1 | int{io_.waited_in_vain});
         put(io_.waited_on);
-        for (std::size_t i = 0; i != max_places; ++i) {
-            put(io_.flushed.has(i));
-        }
+        put(io_.one_share);
         std::for_each(io_.answered.begin(), io_.answered.end(), put);
         put(nobody);
         for (const request_list* all : {&io_.waiting, &io_.refused, &io_.again}) {

@@ -51,7 +51,8 @@ enum class mistake : std::uint8_t {
     keeps_waiting_what_came_before_it_refused,
     waits_for_replies_that_nobody_asked_for,
     waits_for_replies_to_what_is_not_written,
-    looks_after_links_before_it_completes,
+    keeps_the_answer_to_a_heartbeat,
+    sleeps_over_what_is_answered,
     gathers_over_what_a_lost_link_leaves,
     forgets_at_the_end_what_was_answered,
     // requests

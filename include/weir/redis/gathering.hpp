@@ -6,18 +6,15 @@
 /// trip by it.
 
 #include <weir/redis/client_settings.hpp>
-#include <weir/redis/link.hpp>
-#include <weir/redis/request.hpp>
+#include <weir/redis/pipeline.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 
 namespace weir::detail::redis {
 
-/// Whether it pays, the wait, and what came of it. Only for the I/O thread, and always for the link
-/// that requests go to.
+/// Whether it pays to let requests gather. Only for the I/O thread, and always for the link that requests go to.
 class gathering {
 public:
     explicit gathering(const gathering_limits& limits) noexcept : limits_{limits} {}
@@ -30,25 +27,8 @@ public:
                round_trip_ < std::min(callers * limits_.per_caller, limits_.at_most);
     }
 
-    /// Waits in `receive` for replies, and keeps the requests that they answer; see link::read.
-    template<class Settled>
-    void wait(link& l, char* buffer, std::size_t size, const Settled& settled) noexcept {
-        const steady_time asked = l.pipe->oldest();
-        const auto keep = [this](request* r) { answered_.push_back(r); };
-        if (l.read(buffer, size, true, settled, keep) != 0) {
-            replied(std::chrono::steady_clock::now() - asked);
-        } else {
-            missed();
-        }
-    }
-
-    void complete_answered() noexcept {
-        while (!answered_.empty()) {
-            answered_.pop_front()->complete({});
-        }
-    }
-
-    /// Replies came, so long after they were asked for.
+    /// Replies came, so long after they were asked for. That counts, too, for how long callers were
+    /// being woken meanwhile.
     void replied(std::chrono::nanoseconds after) noexcept {
         round_trip_ += (after - round_trip_) / 8; // smoothed as the round-trip times of RFC 6298
     }
@@ -63,7 +43,6 @@ private:
 
     const gathering_limits limits_;
     std::chrono::nanoseconds round_trip_ = unknown;
-    request_list answered_;
 };
 
 } // namespace weir::detail::redis

@@ -78,6 +78,11 @@ public:
         }
     }
 
+    /// Whether `r` is the question that is on its way on link `i`.
+    [[nodiscard]] bool is_question(const request* r, std::size_t i) noexcept {
+        return beats_[i] && &beats_[i]->question() == r;
+    }
+
     /// Takes the answer, if it is there. The link may be broken then.
     void take_answer(std::size_t i) noexcept {
         if (!beats_[i] || !beats_[i]->question().done()) {

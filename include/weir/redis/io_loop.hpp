@@ -5,10 +5,12 @@
 /// connections, and keeps time. It is one idea, the turn; what it remembers is elsewhere.
 ///
 /// One turn: take what callers left; read where something came; give up what is too late; connect
-/// where a connection is missing; put requests on links and write; sleep until something happens, or
-/// gather (gathering.hpp). Only links that the I/O thread holds (exchange.hpp) are touched.
+/// where a connection is missing; put requests on links and write; tell callers of their replies, or
+/// some of them (completions.hpp); when all are told, sleep until something happens, or gather
+/// (gathering.hpp). Only links that the I/O thread holds (exchange.hpp) are touched.
 
 #include <weir/error.hpp>
+#include <weir/redis/completions.hpp>
 #include <weir/redis/connector.hpp>
 #include <weir/redis/core.hpp>
 #include <weir/redis/dispatcher.hpp>
@@ -41,14 +43,13 @@ public:
 
     void run() {
         while (take_over()) {
-            if (waited_on_ != no_link) {
-                finish_waiting();
-            }
             handle_events();
             keep_time();
             keep_connected();
             place_requests();
-            if (will_gather()) {
+            if (completions_.complete_share()) {
+                // The others come after what callers have left meanwhile.
+            } else if (will_gather()) {
                 wait_for_replies();
             } else {
                 wait_for_events();
@@ -130,6 +131,9 @@ private:
     }
 
     void handle_events() {
+        if (waited_on_ != no_link) {
+            look_after(std::exchange(waited_on_, no_link)); // it was read from
+        }
         for (std::size_t e = 0; e != ready_count_; ++e) {
             handle(ready_[e].data.u64, ready_[e].events);
         }
@@ -172,20 +176,30 @@ private:
     }
 
     void read(std::size_t i) {
+        const link& l = core_.links[i];
+        int round = 0; // not without end, so that others get their turn
+        while (round != 16 && !l.broken && read_once(i, false) == buffer_.size()) {
+            ++round;
+        }
+    }
+
+    std::size_t read_once(std::size_t i, bool may_wait) {
         link& l = core_.links[i];
         const steady_time asked = l.pipe->size() == 0 ? now_ : l.pipe->oldest();
-        // Not without end, so that others get their turn.
-        for (int round = 0; round != 16 && !l.broken; ++round) {
-            const std::size_t came =
-                l.read(buffer_.data(), buffer_.size(), false,
-                       [&](std::uint64_t order) { dispatcher_.settle(order, i); });
-            if (round == 0 && came != 0 && i == dispatcher_.main_link()) {
-                gathering_.replied(now_ - asked);
-            }
-            if (came < buffer_.size()) {
-                return;
-            }
+        const std::size_t came = l.read(
+            buffer_.data(), buffer_.size(), may_wait,
+            [&](std::uint64_t order) { dispatcher_.settle(order, i); },
+            [&](request* r) {
+                if (heartbeats_.is_question(r, i)) {
+                    r->complete({}); // now, as it ends with its link
+                } else {
+                    completions_.add(r);
+                }
+            });
+        if (came != 0 && i == dispatcher_.main_link()) {
+            gathering_.replied(std::chrono::steady_clock::now() - asked);
         }
+        return came;
     }
 
     // ---- replies that will soon be there ---------------------------------------------------
@@ -201,17 +215,10 @@ private:
     void wait_for_replies() {
         waited_on_ = dispatcher_.main_link();
         core_.counters.add(client_core::gatherings);
-        gathering_.wait(core_.links[waited_on_], buffer_.data(), buffer_.size(),
-                        [&](std::uint64_t order) { dispatcher_.settle(order, waited_on_); });
-    }
-
-    /// The server gets its next work before callers are woken: both take about as long.
-    void finish_waiting() {
-        link_set touched = dispatcher_.place(now_);
-        touched.add(std::exchange(waited_on_, no_link));
-        touched.each([&](std::size_t i) { core_.links[i].flush(); });
-        gathering_.complete_answered();
-        touched.each([&](std::size_t i) { look_after(i); });
+        if (read_once(waited_on_, true) == 0) {
+            gathering_.missed();
+        }
+        completions_.make_one_share(); // so that what callers bring meanwhile gathers, too
     }
 
     // ---- sending ---------------------------------------------------------------------------
@@ -226,7 +233,7 @@ private:
     // ---- time ------------------------------------------------------------------------------
 
     void keep_time() {
-        if (now_ >= next_tick_) {
+        if (now_ >= next_tick_ && completions_.empty()) { // else replies may wait to be read
             next_tick_ = now_ + tick;
             core_.counters.add(client_core::timeouts, dispatcher_.expire(now_));
             dispatcher_.held().each([&](std::size_t i) { check_progress(i); });
@@ -343,7 +350,7 @@ private:
     }
 
     void shut_down() {
-        gathering_.complete_answered();
+        completions_.complete_all();
         const std::error_code closed = make_error_code(errc::closed);
         open_links_.each([&](std::size_t i) {
             heartbeats_.give_up(i);
@@ -374,7 +381,7 @@ private:
     std::size_t wanted_ = 1;
     /// Why callers are refused, until there is a connection.
     std::error_code no_service_;
-    /// A link was lost in this turn.
+    /// A link was lost since the last sleep.
     bool has_lost_ = false;
     std::array<steady_time, most_links> opened_at_{};
     std::array<::epoll_event, 64> ready_{};
@@ -384,6 +391,7 @@ private:
     gathering gathering_{core_.settings.gathering};
     /// The link whose replies were waited for in the last turn.
     std::size_t waited_on_ = no_link;
+    completions completions_;
     std::array<char, std::size_t{64} << 10> buffer_{};
 };
 
