@@ -45,6 +45,7 @@ int main() {
         redis, weir::per_day(20), weir::on_failure::allow, {.name = "example"}};
     const std::string client = "client " + std::to_string(getpid()); // a new one in each run
 
+    redis.wait_until_connected(std::chrono::seconds{10}); // and then fork, while no thread is busy
     const pid_t other = fork();
     redis.wait_until_connected(std::chrono::seconds{10}); // each has connections of its own
     const int allowed = ask(limiter, client);
