@@ -19,7 +19,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <unordered_map>
@@ -71,7 +70,7 @@ private:
     };
 
     void run() {
-        // Timers are rounded up to 50 us otherwise.
+        // Timers may be 50 us late otherwise.
         checked("prctl", [] { return prctl(PR_SET_TIMERSLACK, 1UL); });
         std::array<epoll_event, 64> events{};
         for (bool stopping = false; !stopping;) {

@@ -262,6 +262,26 @@ TEST(client, sends_what_the_first_callbacks_bring_before_it_calls_the_last) {
     EXPECT_TRUE(was_sent.get_future().get());
 }
 
+TEST(client, ends_nothing_as_too_late_whose_reply_came_while_callbacks_ran) {
+    many_answers answers;
+    std::promise<std::error_code> told;
+    std::chrono::steady_clock::time_point too_late;
+    client_settings settings = answers.settings();
+    settings.timeout = 2s;
+    client c{settings};
+    answers.ask(c, [&](int n) {
+        if (n == 1) {
+            auto done = [&](const result& r) noexcept { told.set_value(r.error); };
+            c.call_later(word("next"), done);
+            too_late = std::chrono::steady_clock::now() + settings.timeout;
+        } else if (n == many_answers::count / 2) {
+            EXPECT_TRUE(answers.has_come("next"));
+            EXPECT_TRUE(eventually([&] { return std::chrono::steady_clock::now() > too_late; }));
+        }
+    });
+    EXPECT_EQ(told.get_future().get(), std::error_code{});
+}
+
 TEST(client, calls_back_with_all_answers_although_the_first_callback_destroys_it) {
     many_answers answers;
     std::promise<void> all_told;

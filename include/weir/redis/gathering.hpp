@@ -14,7 +14,8 @@
 
 namespace weir::detail::redis {
 
-/// Whether it pays to let requests gather. Only for the I/O thread, and always for the link that requests go to.
+/// Whether it pays to let requests gather. Only for the I/O thread, and always for the link that
+/// requests go to.
 class gathering {
 public:
     explicit gathering(const gathering_limits& limits) noexcept : limits_{limits} {}
